@@ -1,0 +1,64 @@
+# Every target does its own set-up. On a fresh Debian machine git, make and
+# Python 3.11 or newer are enough; see scripts/ for what is installed and how.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+PROTO := $(shell find proto -name '*.proto')
+STUBS := src/clients/mintgate/v1
+SERVER := .venv/.server
+DEV := .venv/.dev
+BUF := tools/buf/node_modules/.bin/buf
+TESTS ?= tests
+
+.PHONY: help run demo test check bench proto format lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+run: $(SERVER) ## the gateway in the foreground
+	@$(BIN)/mintgate up
+
+demo: $(DEV) ## the whole loop with the real SDKs, step by step, then exit 0
+	@$(BIN)/python examples/demo.py
+
+test: $(DEV) ## every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: $(DEV) $(BUF) ## format, lint, types, protocol files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BUF) lint
+	$(BUF) breaking --against proto/baseline.binpb
+	@scripts/stubs check
+
+bench: $(DEV) ## added latency and throughput against a direct call
+	$(BIN)/python -m bench
+
+proto: $(DEV) $(BUF) ## generate the stubs again
+	$(BUF) lint
+	scripts/stubs write
+
+format: $(DEV) ## let the tools write
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## resolve the dependencies again; needs uv
+	scripts/lock
+
+clean: ## remove what the targets made
+	rm -rf .venv tools/buf/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(SERVER): requirements/server.txt pyproject.toml
+	@scripts/venv requirements/server.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml
+	@scripts/venv requirements/dev.txt
+	@touch $@ $(SERVER)
+
+$(BUF): tools/buf/package.json tools/buf/package-lock.json
+	@scripts/node
+	cd tools/buf && npm ci --no-fund --no-audit
+	@touch $@

@@ -1,0 +1,75 @@
+"""Mintgate's client: mint a key per user, cap it hard, meter it exactly, bill it.
+
+The gateway itself is `pip install 'mintgate[server]'`; this package talks to
+it over gRPC and holds the command line.
+"""
+
+from .channel import Tls
+from .client import AsyncClient, Client
+from .config import ConfigError, Settings
+from .errors import (
+    AlreadyResolved,
+    CapExceeded,
+    Conflict,
+    IdempotencyConflict,
+    IdReused,
+    Internal,
+    InvalidArgument,
+    KeyExpired,
+    KeyPaused,
+    KeyRevoked,
+    MintgateError,
+    ModelNotAllowed,
+    ModelUnpriced,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    PaymentRequired,
+    PermissionDenied,
+    ProviderNotAllowed,
+    Unauthenticated,
+    Unavailable,
+    WalletEmpty,
+)
+from .ids import new_id
+from .money import format_usd, nano_usd
+from .retry import RetryPolicy
+from .types import CreatedAccount, Hold, Minted, Rotated
+
+__all__ = [
+    "AlreadyResolved",
+    "AsyncClient",
+    "CapExceeded",
+    "Client",
+    "ConfigError",
+    "Conflict",
+    "CreatedAccount",
+    "Hold",
+    "IdReused",
+    "IdempotencyConflict",
+    "Internal",
+    "InvalidArgument",
+    "KeyExpired",
+    "KeyPaused",
+    "KeyRevoked",
+    "Minted",
+    "MintgateError",
+    "ModelNotAllowed",
+    "ModelUnpriced",
+    "NotFound",
+    "OutcomeUnknown",
+    "Overloaded",
+    "PaymentRequired",
+    "PermissionDenied",
+    "ProviderNotAllowed",
+    "RetryPolicy",
+    "Rotated",
+    "Settings",
+    "Tls",
+    "Unauthenticated",
+    "Unavailable",
+    "WalletEmpty",
+    "format_usd",
+    "nano_usd",
+    "new_id",
+]
