@@ -1,0 +1,246 @@
+"""The table of settings: each one's name, default, and what a value may be.
+
+Environment and file both arrive here as text, so that a value means the same
+wherever it was written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .money import nano_usd, usd
+
+PORT_MAX: Final = 65_535
+WORKERS_MAX: Final = 64
+HOLD_TTL_MS_MIN: Final = 1_000
+RESTARTS_PER_MINUTE_MAX: Final = 1_000
+HOLD_TTL_MS_MAX: Final = 3_600_000
+TOKEN_CHARACTERS_MIN: Final = 32
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+_SQLITE: Final = "sqlite:///"
+_MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
+_ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used; one line for each problem, without secrets."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class NotInThisVersionError(ValueError):
+    """A value that is known, but whose feature this version does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table. `default` is made from the settings before it."""
+
+    name: str
+    parse: Callable[[str], Any]
+    allowed: str
+    default: Callable[[Mapping[str, Any]], Any]
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable."""
+        return f"MINTGATE_{self.name.upper()}"
+
+
+def parse_whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers within bounds, both inclusive."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+            raise ValueError(text)
+        return int(text)
+
+    return parse
+
+
+def parse_switch(text: str) -> bool:
+    """Parse 1 or 0."""
+    _refuse_unless(text in {"0", "1"})
+    return text == "1"
+
+
+def parse_host(text: str) -> str:
+    """Parse a host name or address, without a scheme or a port."""
+    _refuse_unless(_HOST.fullmatch(text) is not None)
+    return text
+
+
+def parse_target(text: str) -> str:
+    """Parse host:port."""
+    host, colon, port = text.rpartition(":")
+    _refuse_unless(bool(host and colon))
+    parse_host(host.removeprefix("[").removesuffix("]"))
+    parse_whole(1, PORT_MAX)(port)
+    return text
+
+
+def parse_url(text: str) -> str:
+    """Parse an http or https URL; a slash at its end is dropped."""
+    parts = urlsplit(text)
+    _refuse_unless(parts.scheme in {"http", "https"} and bool(parts.hostname))
+    _refuse_unless(not parts.query and not parts.fragment and parts.username is None)
+    _refuse_unless(parts.port is None or parts.port > 0)
+    return text.rstrip("/")
+
+
+def parse_store(text: str) -> str:
+    """Parse sqlite:///path. A PostgreSQL URL is known, but refused."""
+    if text.startswith(("postgresql:", "postgres:")):
+        raise NotInThisVersionError("postgresql:// is not available in this version")
+    path = text.removeprefix(_SQLITE)
+    _refuse_unless(text.startswith(_SQLITE) and path not in {"", ":memory:"} and "?" not in path)
+    return text
+
+
+def parse_redis(text: str) -> str:
+    """Refuse every Redis URL: rate limits are in-process for now."""
+    raise NotInThisVersionError(f"{text.split(':', 1)[0]}:// is not available in this version")
+
+
+def parse_master_key(text: str) -> str:
+    """Parse the text of a key."""
+    _refuse_unless(_MASTER_KEY.fullmatch(text) is not None)
+    return text
+
+
+def parse_token(text: str) -> str:
+    """Parse a token: printable ASCII without blanks, long enough not to be guessed."""
+    plain = text.isascii() and text.isprintable() and " " not in text
+    _refuse_unless(plain and len(text) >= TOKEN_CHARACTERS_MIN)
+    return text
+
+
+def parse_api_key(text: str) -> str:
+    """Parse a provider's key: printable ASCII without blanks, so that it fits a header."""
+    _refuse_unless(text.isascii() and text.isprintable() and " " not in text)
+    return text
+
+
+def parse_usd(text: str) -> Decimal:
+    """Parse an amount in USD, exact to nine decimals."""
+    return usd(nano_usd(text))
+
+
+def parse_level(text: str) -> str:
+    """Parse a log level."""
+    _refuse_unless(text.lower() in LOG_LEVELS)
+    return text.lower()
+
+
+def parse_directory(text: str) -> Path:
+    """Parse a path; `~` is the home directory."""
+    return Path(text).expanduser()
+
+
+def reachable(host: str, port: int) -> str:
+    """Return host:port as a client on this machine would write it."""
+    host = _ANY_ADDRESS.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def store_path(store: str) -> Path:
+    """Return the file of an SQLite store."""
+    return Path(store.removeprefix(_SQLITE))
+
+
+def default_core_target(values: Mapping[str, Any]) -> str:
+    """The core on this machine."""
+    return reachable(values["host"], values["grpc_port"])
+
+
+def default_public_url(values: Mapping[str, Any]) -> str:
+    """The facade on this machine."""
+    return f"http://{reachable(values['host'], values['http_port'])}"
+
+
+def _usable_cpus() -> int:
+    """Processors that this process may use; Linux knows about containers and affinity."""
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(WORKERS_MAX, usable)
+
+
+def _refuse_unless(good: bool) -> None:  # noqa: FBT001  # A guard reads best with its condition.
+    if not good:
+        raise ValueError
+
+
+def _is(value: object) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda _: value
+
+
+_PORT = parse_whole(0, PORT_MAX)
+_PORT_ALLOWED = "a port, 0 to 65535; 0 picks a free one"
+_SWITCH_ALLOWED = "1 or 0"
+_TOKEN_ALLOWED = f"at least {TOKEN_CHARACTERS_MIN} printable characters without blanks"
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("host", parse_host, "a host name or address, without a port", _is("127.0.0.1")),
+    Setting("http_port", _PORT, _PORT_ALLOWED, _is(8080)),
+    Setting("grpc_port", _PORT, _PORT_ALLOWED, _is(50051)),
+    Setting("data_dir", parse_directory, "a directory", _is(Path("data"))),
+    Setting(
+        "store",
+        parse_store,
+        "sqlite:///path/to/file",
+        lambda values: f"{_SQLITE}{values['data_dir'] / 'mintgate.db'}",
+    ),
+    Setting("redis_url", parse_redis, "nothing: leave it unset", _is(None), secret=True),
+    Setting(
+        "workers",
+        parse_whole(1, WORKERS_MAX),
+        f"a whole number, 1 to {WORKERS_MAX}",
+        lambda _: _usable_cpus(),
+    ),
+    Setting("simulate", parse_switch, _SWITCH_ALLOWED, _is(None)),
+    Setting("simulator_port", _PORT, _PORT_ALLOWED, _is(0)),
+    Setting(
+        "bootstrap_master_key",
+        parse_master_key,
+        "qlk_live_ and 64 lower-case hex characters",
+        _is(None),
+        secret=True,
+    ),
+    Setting(
+        "bootstrap_wallet_usd",
+        parse_usd,
+        "an amount in USD with at most nine decimals",
+        _is(Decimal(100)),
+    ),
+    Setting("bootstrap_postpaid", parse_switch, _SWITCH_ALLOWED, _is(value=False)),
+    Setting("operator_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
+    Setting("service_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
+    Setting("core_target", parse_target, "host:port", default_core_target),
+    Setting("public_url", parse_url, "an http:// or https:// URL", default_public_url),
+    Setting(
+        "hold_ttl_ms",
+        parse_whole(HOLD_TTL_MS_MIN, HOLD_TTL_MS_MAX),
+        f"milliseconds, {HOLD_TTL_MS_MIN:,} to {HOLD_TTL_MS_MAX:,}, without commas",
+        _is(120_000),
+    ),
+    Setting(
+        "restarts_per_minute",
+        parse_whole(0, RESTARTS_PER_MINUTE_MAX),
+        f"a whole number, 0 to {RESTARTS_PER_MINUTE_MAX}",
+        _is(5),
+    ),
+    Setting("log_level", parse_level, ", ".join(LOG_LEVELS), _is("info")),
+)
+"""Every setting but the providers', in the order in which they are shown."""
