@@ -1,0 +1,5 @@
+"""The twin of OpenAI's API (``https://api.openai.com/v1``)."""
+
+from .twin import OpenAITwin
+
+__all__ = ["OpenAITwin"]

@@ -1,0 +1,234 @@
+"""``POST /v1/responses`` and its free token count: reading the request, building the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mintgate_simulator.answer import Stream
+from mintgate_simulator.refusal import Refusal
+from mintgate_simulator.reply import Reply, plan_reply
+from mintgate_simulator.request import CREATED_AT_S
+from mintgate_simulator.tokens import PromptTokens, count_prompt
+from mintgate_simulator.tools import ToolCall, make_call
+
+from . import check, wire
+from .responses_stream import EventWriter, response_events
+from .usage import response_usage, usage_of
+
+if TYPE_CHECKING:
+    from mintgate_simulator.answer import Answer
+    from mintgate_simulator.request import Request
+
+LIMIT_TOKENS_MIN = 16
+"""The smallest ``max_output_tokens`` the provider takes."""
+
+# Request fields that the response object repeats, with the value it states when they are absent.
+_REPEATED: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "store": True,
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One response before it is written as a whole or as a stream."""
+
+    number: int
+    fields: dict[str, Any]
+    reply: Reply
+    searches: int
+    chunks: int | None
+    usage: dict[str, Any] | None
+
+    def items(self) -> list[dict[str, Any]]:
+        """The finished output items, in the order they are made."""
+        items: list[dict[str, Any]] = []
+        if self.reply.reasoning:
+            items.append({"id": self._id("rs", 0), "type": "reasoning", "summary": []})
+        for search in range(self.searches):
+            query = f"simulated query {search + 1}"
+            items.append(
+                {
+                    "id": self._id("ws", search),
+                    "type": "web_search_call",
+                    "status": "completed",
+                    "action": {"type": "search", "query": query, "queries": [query]},
+                }
+            )
+        status = "incomplete" if self.reply.cut else "completed"
+        call = self.reply.call
+        if call is not None:
+            items.append(
+                {
+                    "id": self._id("fc", 0),
+                    "type": "function_call",
+                    "status": status,
+                    "call_id": self._id("call", 0),
+                    "name": call.name,
+                    "arguments": self.reply.arguments,
+                }
+            )
+        elif self.reply.tokens or not self.reply.cut:
+            # A limit that was used up by reasoning leaves no message at all.
+            part = {
+                "type": "output_text",
+                "text": self.reply.text,
+                "annotations": [],
+                "logprobs": [],
+            }
+            items.append(
+                {
+                    "id": self._id("msg", 0),
+                    "type": "message",
+                    "status": status,
+                    "role": "assistant",
+                    "content": [part],
+                }
+            )
+        return items
+
+    def response(
+        self, status: str, items: list[dict[str, Any]], *, done: bool = False
+    ) -> dict[str, Any]:
+        """The response object; usage and tool usage are stated once it is done."""
+        body = {
+            "id": self._id("resp", 0),
+            "object": "response",
+            "created_at": CREATED_AT_S,
+            "status": status,
+            "background": False,
+            "error": None,
+            "incomplete_details": None,
+            **self.fields,
+            "output": items,
+            "usage": None,
+        }
+        if status == "incomplete":
+            body["incomplete_details"] = {"reason": "max_output_tokens"}
+        if done:
+            body["completed_at"] = CREATED_AT_S
+            body["tool_usage"] = _tool_usage(self.searches)
+            if self.usage is None:
+                del body["usage"]
+            else:
+                body["usage"] = self.usage
+        return body
+
+    @property
+    def final_status(self) -> str:
+        """How the response ends."""
+        return "incomplete" if self.reply.cut else "completed"
+
+    def _id(self, prefix: str, index: int) -> str:
+        return f"{prefix}_{self.number:028x}{index:04x}"
+
+
+def create(request: Request) -> Answer:
+    """The answer to a Responses request."""
+    body = check.body_of(request)
+    plan = _plan(request, body)
+    if not check.flag(body, "stream"):
+        return wire.whole(request, plan.response(plan.final_status, plan.items(), done=True))
+    writer = EventWriter()
+    return Stream(
+        headers=wire.headers(request, b"text/event-stream; charset=utf-8"),
+        events=response_events(plan, writer),
+        failure=writer.failure,
+        ping=wire.PING,
+        crlf_allowed=True,
+    )
+
+
+def count_tokens(request: Request) -> Answer:
+    """``POST /v1/responses/input_tokens``: the input of a request that is not made."""
+    body = check.body_of(request)
+    count = _prompt(body).total if request.controls.input is None else request.controls.input
+    return wire.whole(request, {"object": "response.input_tokens", "input_tokens": count})
+
+
+def _plan(request: Request, body: dict[str, Any]) -> Plan:
+    controls = request.controls
+    model = check.required(body, "model")
+    if not isinstance(model, str):
+        raise check.wrong_type("model", "a string", model)
+    if not isinstance(check.required(body, "input"), str):
+        check.objects(body, "input")
+    if check.flag(body, "background"):
+        raise Refusal(
+            400,
+            "Background mode is not supported with this model.",
+            param="background",
+            code="unsupported_parameter",
+        )
+    limit = check.whole_number(body, "max_output_tokens", smallest=LIMIT_TOKENS_MIN)
+    reply = plan_reply(controls, limit=limit, call=_call(body, asked=controls.tool))
+    usage = usage_of(controls, _prompt(body), output=reply.output, reasoning=reply.reasoning)
+    fields = {name: body.get(name, absent) for name, absent in _REPEATED.items()}
+    fields["model"] = controls.model or model
+    fields["service_tier"] = check.resolved_tier(body, controls.tier)
+    return Plan(
+        number=request.number,
+        fields=fields,
+        reply=reply,
+        searches=controls.searches,
+        chunks=controls.chunks,
+        usage=response_usage(usage) if controls.usage else None,
+    )
+
+
+def _prompt(body: dict[str, Any]) -> PromptTokens:
+    return count_prompt(
+        body.get("input"), body.get("instructions"), body.get("tools"), body.get("text")
+    )
+
+
+def _call(body: dict[str, Any], *, asked: bool) -> ToolCall | None:
+    """The function call to answer with; the rule is that of chat completions."""
+    functions = {
+        tool["name"]: tool.get("parameters")
+        for tool in check.objects(body, "tools")
+        if tool.get("type") == "function" and isinstance(tool.get("name"), str)
+    }
+    how = body.get("tool_choice", "auto")
+    if not functions or how == "none":
+        return None
+    name = next(iter(functions))
+    if isinstance(how, dict):
+        name = how["name"] if how.get("name") in functions else name
+    elif how != "required":
+        given = body["input"]
+        last = given[-1] if isinstance(given, list) and given else {}
+        if not asked or last.get("type") == "function_call_output":
+            return None
+    return make_call(name, functions[name])
+
+
+def _tool_usage(searches: int) -> dict[str, Any]:
+    none = {"image_tokens": 0, "text_tokens": 0}
+    return {
+        "image_gen": {
+            "input_tokens": 0,
+            "input_tokens_details": none,
+            "output_tokens": 0,
+            "output_tokens_details": none,
+            "total_tokens": 0,
+        },
+        "web_search": {"num_requests": searches},
+    }
