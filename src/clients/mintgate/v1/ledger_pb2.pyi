@@ -360,7 +360,7 @@ class Reserve(_message.Message):
     model: _builtins.str
     """The model as the request names it."""
     route: _builtins.str
-    """Name of the route, for example "chat.completions"; kept on the event."""
+    """Name of the route, for example "chat"; kept on the event."""
     ttl_ms: _builtins.int
     """How long the hold lives without progress, milliseconds,
     1,000..3,600,000. 0 means 120,000.

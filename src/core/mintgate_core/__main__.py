@@ -1,0 +1,82 @@
+"""`python -m mintgate_core serve | migrate | audit`: what the `mintgate` command runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import uvloop
+from mintgate.config import ConfigError, Settings
+
+from mintgate_core import app
+from mintgate_core.auditor import report_json, report_text
+from mintgate_core.ledger.errors import LedgerError
+from mintgate_core.settings import core_options
+from mintgate_core.stores.base import Check
+from mintgate_core.stores.sqlite import SqliteStore
+
+EXIT_FINDINGS = 1
+EXIT_UNUSABLE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every failure is one line and a non-zero exit."""
+    parser = argparse.ArgumentParser(prog="mintgate_core", description=__doc__)
+    parser.add_argument("command", choices=("serve", "migrate", "audit"))
+    parser.add_argument("--json", action="store_true", help="audit: print one JSON document")
+    options = parser.parse_args(arguments)
+    try:
+        settings = Settings.load()
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+            stream=sys.stderr,
+        )
+        if options.command == "serve":
+            return uvloop.run(_serve(settings))
+        if options.command == "migrate":
+            return asyncio.run(_migrate(settings))
+        return _audit(settings, as_json=options.json)
+    except (ConfigError, LedgerError, OSError) as error:
+        _say(f"mintgate: {error}", sys.stderr)
+        return EXIT_UNUSABLE
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with app.running(core_options(settings)) as core:
+        if core.generated_master_key:
+            _say(f"MINTGATE_MASTER_KEY {core.generated_master_key}")
+        _say(f"MINTGATE_READY grpc={app.host_and_port(settings.host, core.port)}")
+        await stop.wait()
+    return 0
+
+
+async def _migrate(settings: Settings) -> int:
+    store = SqliteStore.open(settings.store_path)
+    await store.close()
+    _say(f"{settings.store_path} is at the schema of this release")
+    return 0
+
+
+def _audit(settings: Settings, *, as_json: bool) -> int:
+    """Audit a stopped or a running installation: readers do not need the file's lock."""
+    checks: list[Check] = SqliteStore.audit_file(settings.store_path)
+    _say(report_json(checks) if as_json else report_text(checks))
+    return EXIT_FINDINGS if any(check.findings for check in checks) else 0
+
+
+def _say(line: str, stream: TextIO | None = None) -> None:
+    print(line, file=stream or sys.stdout, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

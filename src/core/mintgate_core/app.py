@@ -1,0 +1,177 @@
+"""The composition root: builds every part once, in order, and takes it down in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from mintgate.v1 import (
+    keys_pb2,
+    keys_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
+    meter_pb2,
+    meter_pb2_grpc,
+)
+
+from mintgate_core import sweeper
+from mintgate_core.bootstrap import FirstAccount, bootstrap
+from mintgate_core.clock import Clock, wall_clock_ms
+from mintgate_core.lane import Lanes
+from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.service.desk import Desk
+from mintgate_core.service.hold_token import TokenSigner
+from mintgate_core.service.interceptors import Guard
+from mintgate_core.service.keys_service import AccountsService, KeysService
+from mintgate_core.service.ledger_service import LedgerService
+from mintgate_core.service.meter_service import MeterService
+from mintgate_core.service.minting import Mint
+from mintgate_core.service.operations import Operator
+from mintgate_core.service.principal import Gatekeeper
+from mintgate_core.service.tail import Tail
+from mintgate_core.stores.base import Store
+from mintgate_core.stores.sqlite import SqliteStore
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+"""512 operations of the largest size fit many times."""
+
+STREAMS_MAX = 1_024
+"""Open calls a connection: one link a worker, and room for many tails."""
+
+STOP_GRACE_S = 1.0
+"""Single calls end within milliseconds. Streams never end by themselves and are cut: their
+callers repeat what was not answered, by its id."""
+
+SERVICES = (
+    ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    keys_pb2.DESCRIPTOR.services_by_name["KeysService"].full_name,
+    keys_pb2.DESCRIPTOR.services_by_name["AccountsService"].full_name,
+    meter_pb2.DESCRIPTOR.services_by_name["MeterService"].full_name,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    """What a core needs to know. The tokens are left out of its repr."""
+
+    store_path: Path
+    operator_token: str
+    service_token: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    first: FirstAccount = field(default_factory=FirstAccount)
+    sweep: bool = True
+
+    def __repr__(self) -> str:
+        return f"CoreOptions({self.store_path}, {self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A running core."""
+
+    port: int
+    generated_master_key: str = field(repr=False)
+    """Shown once; empty unless this start made the first account."""
+    store: Store
+    lanes: Lanes
+
+
+@asynccontextmanager
+async def running(options: CoreOptions, clock: Clock = wall_clock_ms) -> AsyncIterator[Core]:
+    """Run a core for the length of the block.
+
+    Raises `Unavailable` when the store or the port cannot be had.
+    """
+    store = SqliteStore.open(options.store_path, clock)
+    try:
+        async with serving(store, options, clock) as core:
+            yield core
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIterator[Core]:
+    """Serve an open store."""
+    try:
+        async with _serving(store, options, clock) as core:
+            yield core
+    except BaseExceptionGroup as group:
+        # A task group wraps even the one refusal that ended the start.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
+@asynccontextmanager
+async def _serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIterator[Core]:
+    tail = Tail()
+    lanes = Lanes(store, on_commit=tail.committed)
+    async with asyncio.TaskGroup() as tasks:
+        running_lanes = tasks.create_task(lanes.run())
+        mint = Mint(store)
+        generated = await bootstrap(store, lanes, mint, options.first)
+        desk = await Desk.open(store, clock)
+        server, port = await _server(store, lanes, desk, mint, tail, options)
+        sweeping = tasks.create_task(sweeper.run(store, lanes)) if options.sweep else None
+        try:
+            yield Core(port, generated, store, lanes)
+        finally:
+            # New calls are refused first; what is under way is answered; then the
+            # lanes stop, with nothing left in them.
+            await server.stop(STOP_GRACE_S)
+            if sweeping:
+                sweeping.cancel()
+            running_lanes.cancel()
+
+
+async def _server(
+    store: Store, lanes: Lanes, desk: Desk, mint: Mint, tail: Tail, options: CoreOptions
+) -> tuple[aio.Server, int]:
+    signer = TokenSigner(options.service_token)
+    gatekeeper = Gatekeeper(store, options.operator_token, options.service_token)
+    operator = Operator(store, lanes, desk, signer)
+    server = aio.server(
+        interceptors=[Guard(gatekeeper)],
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_concurrent_streams", STREAMS_MAX),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
+        LedgerService(store, gatekeeper, operator), server
+    )
+    keys_pb2_grpc.add_KeysServiceServicer_to_server(KeysService(store, gatekeeper, mint), server)
+    keys_pb2_grpc.add_AccountsServiceServicer_to_server(AccountsService(store, lanes, mint), server)
+    meter_pb2_grpc.add_MeterServiceServicer_to_server(
+        MeterService(store, gatekeeper, desk, tail), server
+    )
+    # The package's async servicer is public, its stubs just do not know it.
+    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    for name in ("", *SERVICES):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME), server)
+    address = host_and_port(options.host, options.port)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        raise Unavailable(f"cannot listen on {address}") from None
+    await server.start()
+    return server, port
+
+
+def host_and_port(host: str, port: int) -> str:
+    """An address in one text; IPv6 hosts are put in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

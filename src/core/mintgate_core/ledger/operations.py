@@ -1,0 +1,195 @@
+"""What can be asked of the ledger, and what it answers. Plain values, no behaviour.
+
+Every operation names the wallet that it locks. The service finds it before the
+transaction; `decide` checks it again under the lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mintgate_core.ledger.errors import LedgerError
+from mintgate_core.ledger.limits import HOLD_TTL_MS_DEFAULT
+from mintgate_core.ledger.money import nano_from_pico_ceil
+from mintgate_core.ledger.types import EventStatus, Measured, OnDisconnect, SettledBy, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The worst case of a request as a straight line in its output limit."""
+
+    fixed_pico_usd: int
+    """Input and fees."""
+    unit_pico_usd: int
+    """One more token of output limit, times choices and passes."""
+    output_tokens: int
+    """What the request states, else the model's maximum."""
+    stated: bool
+    output_tokens_min: int = 1
+
+    def amount_nano_usd(self, output_tokens: int) -> int:
+        """Cost at an output limit, rounded up."""
+        return nano_from_pico_ceil(self.fixed_pico_usd + self.unit_pico_usd * output_tokens)
+
+    def affordable_output_tokens(self, budget_nano_usd: int) -> int:
+        """The largest limit, up to the one asked for, that a budget covers; -1 if not even 0."""
+        left_pico = budget_nano_usd * 1_000 - self.fixed_pico_usd
+        if left_pico < 0:
+            return -1
+        if self.unit_pico_usd == 0:
+            return self.output_tokens
+        return min(self.output_tokens, left_pico // self.unit_pico_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Hold the worst case of a request."""
+
+    hold_id: bytes
+    wallet_id: int
+    subject: Subject
+    price: Price
+    ttl_ms: int = HOLD_TTL_MS_DEFAULT
+    secret_sha256: bytes | None = None
+    """The credential that was shown; None when the key was named by its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Raise an open hold to a new total."""
+
+    hold_id: bytes
+    wallet_id: int
+    amount_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Say what an open hold has cost so far and renew it."""
+
+    hold_id: bytes
+    wallet_id: int
+    measured: Measured = field(default_factory=Measured)
+    ttl_ms: int = HOLD_TTL_MS_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class HoldToken:
+    """What a caller can give back so that a charge survives the loss of its hold."""
+
+    hold_id: bytes
+    wallet_id: int
+    line_ids: tuple[int, ...]
+    amount_nano_usd: int
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Turn a hold into a charge."""
+
+    hold_id: bytes
+    wallet_id: int
+    token: HoldToken
+    measured: Measured
+    model: str
+    settled_by: SettledBy = SettledBy.USAGE
+    """HOLD charges the whole hold and ignores `measured`."""
+    status: EventStatus = EventStatus.COMPLETED
+    price_version: str = ""
+    http_status: int = 0
+    latency_ms: int = 0
+    first_byte_ms: int = 0
+    reasoning_tokens: int = 0
+    provider_request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give a hold back."""
+
+    hold_id: bytes
+    wallet_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Resolve a hold whose time is over by the store's clock; asked by the sweeper."""
+
+    hold_id: bytes
+    wallet_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Add money to a prepaid wallet."""
+
+    grant_id: bytes
+    wallet_id: int
+    amount_nano_usd: int
+    note: str = ""
+
+
+Operation = Reserve | Extend | Progress | Settle | Release | Expire | Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The money is held."""
+
+    token: HoldToken
+    output_tokens: int
+    fitted: bool
+    on_disconnect: OnDisconnect
+    remaining_nano_usd: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """The hold's total now."""
+
+    amount_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """What an expiry would charge now, and when it would."""
+
+    metered_nano_usd: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The charge; the same for every repeat."""
+
+    actual_nano_usd: int
+    charged_nano_usd: int
+    absorbed_nano_usd: int
+    late: bool
+    remaining_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What was given back."""
+
+    amount_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What an expiry charged."""
+
+    charged_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The wallet's balance: granted minus spent."""
+
+    balance_nano_usd: int
+
+
+Answer = Reserved | Extended | Progressed | Settled | Released | Expired | Granted | LedgerError

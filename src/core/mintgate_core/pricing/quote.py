@@ -1,0 +1,149 @@
+"""The worst case of a request: what to hold before it is forwarded.
+
+A quote is never below what `rate` makes of any answer within the bound; the
+property test in tests/core/pricing pins this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mintgate_core.ledger.money import NanoUsd, nano_from_pico_ceil
+from mintgate_core.pricing.cards import STANDARD, RateCard
+from mintgate_core.pricing.errors import Unpriced
+from mintgate_core.pricing.units import OUTPUT_UNITS, Unit
+from mintgate_core.pricing.variants import Selection, dearest, possible_levels, select_possible
+
+
+@dataclass(slots=True)
+class BoundSpec:
+    """Upper bounds of one request; field for field the contract's `Bound`."""
+
+    input_tokens: int = 0
+    """Most input tokens of one pass, if `input_open` is false."""
+    input_open: bool = False
+    """The request names content that is not in it: the context window bounds each pass."""
+    input_units: tuple[Unit, ...] = ()
+    """Kinds the input may be billed as besides INPUT_TOKENS."""
+    passes: int = 1
+    """How often the model may run over the input; 0 means 1."""
+    output_tokens: int | None = None
+    """The limit that the request states, per choice; None: it states none."""
+    choices: int = 1
+    """Answers asked for at once; 0 means 1."""
+    output_units: tuple[Unit, ...] = ()
+    """Kinds the output may be billed as; empty means OUTPUT_TOKENS."""
+    output_tokens_min: int = 1
+    """The smallest output limit the provider accepts; 0 means 1."""
+    fees: Mapping[Unit, int] = field(default_factory=dict)
+    """Largest count of each fee outside of tokens."""
+    variants: tuple[str, ...] = ()
+    """Variants that the answer may be billed under, besides the standard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A worst case, linear in the output limit so that a limit can be made to fit."""
+
+    fixed_pico_usd: int
+    """All but the output."""
+    unit_pico_usd: int
+    """For one output token of each choice of each pass."""
+    output_tokens: int
+    """Output tokens per choice that it covers."""
+    stated: bool
+    """The request stated that limit itself."""
+    output_tokens_min: int
+    """The smallest limit that the provider accepts."""
+
+    @property
+    def amount_nano_usd(self) -> NanoUsd:
+        """What to hold, rounded up once."""
+        return nano_from_pico_ceil(self.fixed_pico_usd + self.unit_pico_usd * self.output_tokens)
+
+
+def quote(card: RateCard, bound: BoundSpec) -> Quote:
+    """The worst case of `bound` at the dearest price that could apply.
+
+    Raises `Unpriced` when a unit or surcharge that could be billed has no price,
+    or when neither the request nor the card bounds its input or output.
+    """
+    selection = select_possible(card, bound.variants)
+    passes = max(1, bound.passes)
+    input_tokens = _input_tokens_max(card, bound) * passes
+    pricing = _Worst(card, selection, possible_levels(selection, input_tokens))
+
+    fixed = 0
+    if input_tokens:
+        fixed = input_tokens * pricing.dearest_of((Unit.INPUT_TOKENS, *bound.input_units))
+    for unit, count in bound.fees.items():
+        if count:
+            fixed += count * pricing.dearest_of((unit,))
+
+    output_tokens = _output_tokens_max(card, bound)
+    unit_pico_usd = 0
+    if output_tokens:
+        unit_pico_usd = pricing.dearest_of(bound.output_units or (Unit.OUTPUT_TOKENS,))
+    return Quote(
+        fixed_pico_usd=fixed,
+        unit_pico_usd=unit_pico_usd * max(1, bound.choices) * passes,
+        output_tokens=output_tokens,
+        stated=bound.output_tokens is not None,
+        output_tokens_min=max(1, bound.output_tokens_min),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Worst:
+    """The dearest price over every level that a request may meet."""
+
+    card: RateCard
+    selection: Selection
+    levels: tuple[Mapping[Unit, int], ...]
+
+    def dearest_of(self, units: tuple[Unit, ...]) -> int:
+        """Pico-USD for the dearest of `units`; each of them must have a price."""
+        worst = 0
+        for unit in units:
+            price = dearest(self.levels, unit)
+            if price is None:
+                raise Unpriced(self.card.provider, self.card.model, unit_without_price(unit))
+            worst = max(worst, self.selection.factored(unit, price))
+        return worst
+
+
+def unit_without_price(unit: int) -> str:
+    """Say which unit has no price; a newer caller may know units that this code does not."""
+    name = Unit(unit).name if unit in set(Unit) else f"unit {unit}"
+    return f"{name} has no known price"
+
+
+def _input_tokens_max(card: RateCard, bound: BoundSpec) -> int:
+    """Most input tokens of one pass.
+
+    No provider bills more input than its window for one pass, so the window
+    caps what the body's size suggests. Models without output are embeddings:
+    there the window bounds one item of a request that carries many, so it
+    caps nothing.
+    """
+    window = card.context_window
+    if bound.input_open:
+        if not window:
+            raise Unpriced(card.provider, card.model, "its context window is not known")
+        return max(window, bound.input_tokens) if _bills_no_output(card) else window
+    if not window or _bills_no_output(card):
+        return bound.input_tokens
+    return min(bound.input_tokens, window)
+
+
+def _output_tokens_max(card: RateCard, bound: BoundSpec) -> int:
+    if bound.output_tokens is not None:
+        return bound.output_tokens
+    if limit := card.max_output_tokens or card.context_window:
+        return limit
+    raise Unpriced(card.provider, card.model, "its largest output is not known; state a limit")
+
+
+def _bills_no_output(card: RateCard) -> bool:
+    return OUTPUT_UNITS.isdisjoint(card.rates[STANDARD].prices)

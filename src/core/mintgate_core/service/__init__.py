@@ -1,0 +1,1 @@
+"""Thin gRPC servicers over the lanes, the store and the price book."""

@@ -1,0 +1,171 @@
+"""The pricing desk: price book in front, kept cards behind, money out.
+
+A reserve is quoted at the card in force; the card's version travels in the
+hold token, and the settle is rated at that same card, whatever changed since.
+Every card is kept in the store before the first hold that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mintgate_core.clock import Clock
+from mintgate_core.ledger.errors import Invalid, Unpriced
+from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
+from mintgate_core.ledger.operations import Price
+from mintgate_core.ledger.types import Measured, Subject
+from mintgate_core.pricing import (
+    BoundSpec,
+    Override,
+    PriceBook,
+    RateCard,
+    Unit,
+    quote,
+    rate,
+)
+from mintgate_core.stores.base import Store, StoredPrice
+
+CARDS_CACHED_MAX = 16_384
+"""Cards by version; more than every model of every provider over years of changes."""
+
+_INPUTS = frozenset(
+    unit
+    for unit in Unit
+    if unit.name.startswith(("INPUT_", "CACHE_READ_", "CACHE_WRITE_")) and "TOKENS" in unit.name
+)
+_OUTPUTS = frozenset(unit for unit in Unit if unit.name.startswith("OUTPUT_"))
+_CACHE_READS = frozenset(unit for unit in Unit if unit.name.startswith("CACHE_READ_"))
+_CACHE_WRITES = frozenset(unit for unit in Unit if unit.name.startswith("CACHE_WRITE_"))
+
+
+class Desk:
+    """Quotes and rates."""
+
+    def __init__(self, store: Store, book: PriceBook, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._book = book
+        self._cards: dict[str, RateCard] = {}
+
+    @classmethod
+    async def open(cls, store: Store, clock: Clock) -> Desk:
+        """Load the book with every price that was set at run time."""
+        stored = await store.overrides()
+        overrides = [Override(p.account_id, RateCard.from_json(p.card_json)) for p in stored]
+        return cls(store, PriceBook.load(overrides), clock)
+
+    def find(self, account_id: str, provider: str, model: str) -> RateCard:
+        """The card in force. Raises `Unpriced`."""
+        return self._book.find(account_id, provider, model, self._clock())
+
+    def catalogue(self, account_id: str, provider: str, model: str) -> list[RateCard]:
+        """Cards in force; with a model, the one that its name leads to. Raises `Unpriced`."""
+        if provider and model:
+            return [self.find(account_id, provider, model)]
+        cards = self._book.catalogue(account_id, provider, at_ms=self._clock())
+        return [card for card in cards if model in ("", card.model)]
+
+    def history(self, account_id: str, provider: str, model: str) -> list[RateCard]:
+        """Every card that a model has had or will have, newest first. Raises `Unpriced`."""
+        return self._book.history(account_id, provider, model)
+
+    async def price(
+        self, account_id: str, provider: str, model: str, bound: BoundSpec
+    ) -> tuple[Price, str]:
+        """The worst case of a request and the version of the card that says so.
+
+        Raises `Unpriced`, or `Invalid` when it passes every amount of money.
+        """
+        card = self.find(account_id, provider, model)
+        worst = quote(card, bound)
+        if worst.amount_nano_usd > AMOUNT_NANO_USD_MAX:
+            raise Invalid("the bound is larger than any balance", field="bound")
+        await self._keep(card)
+        price = Price(
+            fixed_pico_usd=worst.fixed_pico_usd,
+            unit_pico_usd=worst.unit_pico_usd,
+            output_tokens=worst.output_tokens,
+            stated=worst.stated,
+            output_tokens_min=worst.output_tokens_min,
+        )
+        return price, card.version
+
+    async def priced_model(self, subject: Subject) -> str:
+        """The model that a hold's price was taken from, whatever alias the request used."""
+        return (await self._card(subject.price_version)).model
+
+    async def measure(
+        self,
+        subject: Subject,
+        answer_model: str,
+        units: Mapping[int, int],
+        variants: Iterable[str],
+    ) -> tuple[Measured, str, str]:
+        """Exact cost of units for a hold: (measured, model priced, card version).
+
+        The answer's own model decides the price when it is another one than
+        was asked for; otherwise the hold's card does.
+        """
+        card = await self._card(subject.price_version)
+        if answer_model and answer_model != subject.model:
+            card = await self._answered(card, subject, answer_model)
+        typed = {Unit(unit): count for unit, count in units.items() if count}
+        rated = rate(card, typed, tuple(variants))
+        if rated.amount_nano_usd > AMOUNT_NANO_USD_MAX:
+            raise Unpriced("these units cost more than any amount of money", field="units")
+        measured = Measured(
+            units=tuple((int(unit), count) for unit, count in typed.items()),
+            unit_prices=tuple((int(unit), pico) for unit, pico in rated.unit_prices),
+            variants=tuple(variants),
+            amount_nano_usd=rated.amount_nano_usd,
+            input_tokens=_total(typed, _INPUTS),
+            output_tokens=_total(typed, _OUTPUTS),
+            cache_read_tokens=_total(typed, _CACHE_READS),
+            cache_write_tokens=_total(typed, _CACHE_WRITES),
+        )
+        return measured, card.model, card.version
+
+    async def _answered(self, asked: RateCard, subject: Subject, answer_model: str) -> RateCard:
+        try:
+            card = self.find(subject.account_id, subject.provider, answer_model)
+        except Unpriced:
+            return asked
+        if card.model == asked.model:
+            # The same model under its dated name: the frozen price holds.
+            return asked
+        await self._keep(card)
+        return card
+
+    async def put(self, account_id: str, card: RateCard) -> RateCard:
+        """Set a price from a moment on, for an account or for all."""
+        try:
+            kept = self._book.put(Override(account_id, card))
+        except ValueError as error:
+            raise Invalid(str(error), field="price") from None
+        await self._keep(kept)
+        await self._store.add_override(StoredPrice(account_id, kept.to_json(), self._clock()))
+        return kept
+
+    async def _keep(self, card: RateCard) -> None:
+        if card.version not in self._cards:
+            await self._store.keep_card(card.version, card.to_json())
+            self._remember(card)
+
+    async def _card(self, version: str) -> RateCard:
+        card = self._cards.get(version)
+        if card is None:
+            text = await self._store.card(version)
+            if text is None:
+                raise Invalid("the token names a price that was never kept", field="hold_token")
+            card = RateCard.from_json(text)
+            self._remember(card)
+        return card
+
+    def _remember(self, card: RateCard) -> None:
+        if len(self._cards) >= CARDS_CACHED_MAX:
+            self._cards.pop(next(iter(self._cards)))
+        self._cards[card.version] = card
+
+
+def _total(units: Mapping[Unit, int], kinds: frozenset[Unit]) -> int:
+    return sum(count for unit, count in units.items() if unit in kinds)

@@ -1,0 +1,194 @@
+"""Making keys: checks of what is asked, secrets, and repeats of the same mint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from mintgate.v1 import keys_pb2
+
+from mintgate_core.ids import new_account_id, new_key_id, new_line_id
+from mintgate_core.ledger.errors import Conflict, IdempotencyConflict
+from mintgate_core.ledger.types import (
+    Account,
+    Key,
+    KeyScope,
+    KeyStatus,
+    OnDisconnect,
+    UnboundedOutput,
+)
+from mintgate_core.secrets_of_keys import (
+    derived_secret,
+    digest,
+    display_prefix,
+    new_salt,
+    new_secret,
+)
+from mintgate_core.service import requests
+from mintgate_core.service.principal import Principal
+from mintgate_core.stores.base import MintReplay, Store
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A key and the one sight of its secret."""
+
+    key: Key
+    secret: str = field(repr=False)
+    replayed: bool = False
+
+
+class Mint:
+    """Makes keys and accounts in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def key(
+        self, caller: Principal, account: Account, request: keys_pb2.MintRequest
+    ) -> Minted:
+        """Mint, or repeat the answer of the same mint within a day.
+
+        Raises `Invalid` naming a field, and `IdempotencyConflict` naming the
+        first field in which a repeat differs.
+        """
+        if not request.idempotency_key:
+            secret = new_secret()
+            key = await self._build(account, request, secret)
+            await self._store.add_key(key)
+            return Minted(key, secret)
+        requests.text(request.idempotency_key, "idempotency_key", IDEMPOTENCY_KEY_CHARACTERS_MAX)
+        name = hashlib.sha256(request.idempotency_key.encode()).digest()
+        earlier = await self._store.mint_replay(caller.minter_id, name)
+        if earlier is None:
+            salt = new_salt()
+            secret = derived_secret(caller.secret, salt)
+            key = await self._build(account, request, secret)
+            replay = MintReplay(
+                minter_key_id=caller.minter_id,
+                idempotency_sha256=name,
+                request_json=_canonical(account, request),
+                salt=salt,
+                key_id=key.key_id,
+                created_at_ms=key.created_at_ms,
+            )
+            try:
+                await self._store.add_key(key, replay)
+                return Minted(key, secret)
+            except Conflict:
+                # The same webhook was delivered twice at once; the other won.
+                earlier = await self._store.mint_replay(caller.minter_id, name)
+                if earlier is None:
+                    raise
+        return await self._repeat(caller, account, request, earlier)
+
+    async def _repeat(
+        self,
+        caller: Principal,
+        account: Account,
+        request: keys_pb2.MintRequest,
+        earlier: MintReplay,
+    ) -> Minted:
+        before = json.loads(earlier.request_json)
+        now = json.loads(_canonical(account, request))
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                raise IdempotencyConflict(
+                    f"this idempotency key was used with another {name}", field=name
+                )
+        key = await self._store.key(earlier.key_id)
+        secret = derived_secret(caller.secret, earlier.salt)
+        if key is None or digest(secret) != key.secret_sha256:
+            # The key or its minter got another secret since: the one that could be
+            # told here opens nothing.
+            raise IdempotencyConflict(
+                "the secret of this mint was rotated since; use another idempotency key",
+                field="idempotency_key",
+            )
+        return Minted(key, secret, replayed=True)
+
+    async def _build(self, account: Account, request: keys_pb2.MintRequest, secret: str) -> Key:
+        now_ms = await self._store.now_ms()
+        cap = None
+        if request.HasField("cap_nano_usd"):
+            cap = requests.amount(request.cap_nano_usd, "cap_nano_usd")
+        return Key(
+            key_id=new_key_id(),
+            account_id=account.account_id,
+            wallet_id=account.wallet_id,
+            line_ids=(new_line_id(now_ms),),
+            secret_sha256=digest(secret),
+            name=requests.text(request.name, "name", requests.NAME_CHARACTERS_MAX, least=1),
+            prefix=display_prefix(secret),
+            scope=KeyScope(requests.scope(request.scope)),
+            status=KeyStatus.ACTIVE,
+            created_at_ms=now_ms,
+            cap_nano_usd=cap,
+            expires_at_ms=expiry_ms(request.expires_at_ms, now_ms),
+            external_user_id=requests.text(
+                request.external_user_id, "external_user_id", requests.NAME_CHARACTERS_MAX
+            ),
+            metadata=requests.metadata(request.metadata),
+            allowed_providers=requests.allowed(request.allowed_providers, "allowed_providers"),
+            allowed_models=requests.allowed(request.allowed_models, "allowed_models"),
+            unbounded_output=unbounded_output(request.unbounded_output),
+            on_disconnect=on_disconnect(request.on_disconnect),
+        )
+
+    async def account(
+        self, name: str, *, postpaid: bool, secret: str = ""
+    ) -> tuple[Account, Minted]:
+        """Make an account with its first master key."""
+        now_ms = await self._store.now_ms()
+        account = Account(
+            account_id=new_account_id(),
+            name=requests.text(name, "name", requests.NAME_CHARACTERS_MAX, least=1),
+            wallet_id=new_line_id(now_ms),
+            postpaid=postpaid,
+            created_at_ms=now_ms,
+        )
+        secret = secret or new_secret()
+        request = keys_pb2.MintRequest(name="master", scope=keys_pb2.KEY_SCOPE_MASTER)
+        master = await self._build(account, request, secret)
+        await self._store.add_account(account, master)
+        return account, Minted(master, secret)
+
+
+def expiry_ms(value: int, now_ms: int) -> int:
+    """When a key ends; 0 is never, and the past is a mistake."""
+    if value == 0:
+        return 0
+    return requests.number(value, "expires_at_ms", 2**53, least=now_ms + 1)
+
+
+def unbounded_output(value: int) -> UnboundedOutput:
+    """The policy for requests without an output limit."""
+    known = requests.number(value, "unbounded_output", UnboundedOutput.REJECT)
+    return UnboundedOutput(known or UnboundedOutput.FIT)
+
+
+def on_disconnect(value: int) -> OnDisconnect:
+    """The policy for requests whose client has gone."""
+    known = requests.number(value, "on_disconnect", OnDisconnect.DRAIN)
+    return OnDisconnect(known or OnDisconnect.ABORT)
+
+
+def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
+    """What makes two mints the same, in a text that can be compared field by field."""
+    fields = {
+        "account_id": account.account_id,
+        "name": request.name,
+        "scope": requests.scope(request.scope),
+        "cap_nano_usd": request.cap_nano_usd if request.HasField("cap_nano_usd") else None,
+        "expires_at_ms": request.expires_at_ms,
+        "external_user_id": request.external_user_id,
+        "metadata": dict(sorted(request.metadata.items())),
+        "allowed_providers": list(request.allowed_providers),
+        "allowed_models": list(request.allowed_models),
+        "unbounded_output": unbounded_output(request.unbounded_output),
+        "on_disconnect": on_disconnect(request.on_disconnect),
+    }
+    return json.dumps(fields, sort_keys=True)

@@ -1,0 +1,118 @@
+"""Who calls: decided from the call's metadata, before anything else happens."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mintgate_core.ledger import standing
+from mintgate_core.ledger.errors import Forbidden, NotFound, Unauthenticated
+from mintgate_core.ledger.types import Account, Key, KeyScope
+from mintgate_core.secrets_of_keys import SECRET_PATTERN, digest
+from mintgate_core.stores.base import Store
+
+
+class Role(enum.Enum):
+    """What a caller may be."""
+
+    OPERATOR = "operator"
+    """Runs the gateway: every account, and money into wallets."""
+    SERVICE = "service"
+    """A facade: holds and charges for every key, nothing else."""
+    MASTER = "master"
+    """An app builder: everything within one account."""
+    STANDARD = "standard"
+    """One user's key: its own usage and balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller."""
+
+    role: Role
+    key: Key | None = None
+    secret: str = ""
+    """Kept for the length of the call only, to derive secrets of idempotent mints."""
+
+    def __repr__(self) -> str:
+        return f"Principal({self.role.value}, {self.key.key_id if self.key else '-'})"
+
+    @property
+    def minter_id(self) -> str:
+        """Under which name idempotency keys of this caller are kept."""
+        return self.key.key_id if self.key else self.role.value
+
+
+class Gatekeeper:
+    """Turns credentials into principals. Holds digests of the tokens, not the tokens."""
+
+    def __init__(self, store: Store, operator_token: str, service_token: str) -> None:
+        self._store = store
+        self._tokens = (
+            (hashlib.sha256(operator_token.encode()).digest(), Role.OPERATOR),
+            (hashlib.sha256(service_token.encode()).digest(), Role.SERVICE),
+        )
+
+    async def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+        """Find the caller. Raises `Unauthenticated` or one of its kinds."""
+        credential = bearer(metadata)
+        secret_sha256 = digest(credential)
+        for token_sha256, role in self._tokens:
+            if hmac.compare_digest(token_sha256, secret_sha256):
+                return Principal(role, secret=credential)
+        if not SECRET_PATTERN.fullmatch(credential):
+            raise Unauthenticated("the credential is neither a key (qlk_live_...) nor a token")
+        key = await self._store.key_by_secret(secret_sha256)
+        if key is None:
+            raise Unauthenticated("there is no such key")
+        if refusal := standing(key, await self._store.now_ms()):
+            raise refusal
+        role = Role.MASTER if key.scope is KeyScope.MASTER else Role.STANDARD
+        return Principal(role, key, credential)
+
+    async def renew(self, principal: Principal) -> None:
+        """Check a caller again in a call that lasts: its key may have ended or rotated since.
+
+        Raises `Unauthenticated` or one of its kinds.
+        """
+        if principal.key is None:
+            return
+        key = await self._store.key(principal.key.key_id)
+        if key is None or key.secret_sha256 != principal.key.secret_sha256:
+            raise Unauthenticated("there is no such key")
+        if refusal := standing(key, await self._store.now_ms()):
+            raise refusal
+
+    async def account(self, principal: Principal, account_id: str) -> Account:
+        """The account that a call is about.
+
+        Callers with a key have their own, and another's does not exist for
+        them. The operator names one; without a name it is the first.
+        """
+        if principal.key is not None:
+            if account_id not in ("", principal.key.account_id):
+                raise NotFound("there is no such account", field="account_id")
+            account_id = principal.key.account_id
+        elif principal.role is not Role.OPERATOR:
+            raise Forbidden("this credential has no account")
+        if account_id:
+            account = await self._store.account(account_id)
+        else:
+            account = next(iter(await self._store.accounts("", 1)), None)
+        if account is None:
+            raise NotFound("there is no such account", field="account_id")
+        return account
+
+
+def bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """The credential of a call: exactly one `authorization: Bearer ...`."""
+    values = [value for name, value in metadata if name == "authorization"]
+    if len(values) != 1 or not isinstance(values[0], str):
+        raise Unauthenticated("send one 'authorization: Bearer <key>' in the call's metadata")
+    scheme, _, credential = values[0].partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Unauthenticated("the authorization metadata must read 'Bearer <key>'")
+    return credential.strip()

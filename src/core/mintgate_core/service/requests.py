@@ -1,0 +1,166 @@
+"""Checks of what callers send, and the way into the ledger's values.
+
+Everything that comes from outside is checked here, once, so that the ledger
+may trust its operations. Each refusal names the field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from mintgate.v1 import keys_pb2, ledger_pb2, unit_pb2
+
+from mintgate_core.ledger.errors import Invalid
+from mintgate_core.ledger.limits import (
+    HOLD_TTL_MS_DEFAULT,
+    HOLD_TTL_MS_MAX,
+    HOLD_TTL_MS_MIN,
+    ID_BYTES,
+)
+from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
+from mintgate_core.pricing import BoundSpec, Unit
+from mintgate_core.stores.base import PAGE_ROWS_MAX
+
+TOKENS_MAX = 2**40
+SEQUENCE_MAX = 2**53
+TIME_MS_MAX = 2**53
+"""JSON readers keep integers exact up to here."""
+CHOICES_MAX = 1_024
+PASSES_MAX = 64
+VARIANTS_MAX = 16
+NAME_CHARACTERS_MAX = 200
+MODEL_CHARACTERS_MAX = 256
+METADATA_ENTRIES_MAX = 32
+METADATA_KEY_CHARACTERS_MAX = 64
+METADATA_VALUE_CHARACTERS_MAX = 500
+ALLOWED_ENTRIES_MAX = 128
+PAGE_ROWS_DEFAULT = 100
+
+T = TypeVar("T")
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class UnknownUnit(Invalid):
+    """A unit that this release does not know. A newer caller may."""
+
+
+def operation_id(value: bytes, field: str) -> bytes:
+    """A UUIDv7 in its 16 bytes."""
+    if len(value) != ID_BYTES or value[6] >> 4 != 7:  # noqa: PLR2004 - RFC 9562 version nibble
+        raise Invalid(f"{field} must be the 16 bytes of a UUIDv7", field=field)
+    return value
+
+
+def text(value: str, field: str, most: int, *, least: int = 0) -> str:
+    """A string of bounded length without control characters."""
+    if not least <= len(value) <= most:
+        raise Invalid(f"{field} must have {least} to {most} characters", field=field)
+    if any(ord(character) < 32 for character in value):  # noqa: PLR2004 - ASCII controls
+        raise Invalid(f"{field} must not have control characters", field=field)
+    return value
+
+
+def number(value: int, field: str, most: int, *, least: int = 0) -> int:
+    """An integer within bounds."""
+    if not least <= value <= most:
+        raise Invalid(f"{field} must be from {least} to {most}", field=field)
+    return value
+
+
+def amount(value: int, field: str, *, least: int = 0) -> int:
+    """An amount of nano-USD."""
+    return number(value, field, AMOUNT_NANO_USD_MAX, least=least)
+
+
+def slug(value: str, field: str) -> str:
+    """A provider's short name."""
+    if not _SLUG.fullmatch(value):
+        raise Invalid(f"{field} must be a provider's short name, such as 'openai'", field=field)
+    return value
+
+
+def ttl_ms(value: int) -> int:
+    """A hold's time to live."""
+    return number(value or HOLD_TTL_MS_DEFAULT, "ttl_ms", HOLD_TTL_MS_MAX, least=HOLD_TTL_MS_MIN)
+
+
+def page_rows(value: int) -> int:
+    """A page's size."""
+    return number(value or PAGE_ROWS_DEFAULT, "page_size", PAGE_ROWS_MAX, least=1)
+
+
+def page(found: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
+    """A page of what was found with a limit of one row more, and whether another follows."""
+    return found[:limit], len(found) > limit
+
+
+def units(counts: Iterable[unit_pb2.UnitCount], field: str = "units") -> dict[int, int]:
+    """Counts by unit; each unit at most once."""
+    found: dict[int, int] = {}
+    for item in counts:
+        unit = known_unit(item.unit, field)
+        if unit in found:
+            raise Invalid(f"{field} names a unit twice", field=field)
+        found[unit] = number(item.count, field, TOKENS_MAX)
+    return found
+
+
+def known_unit(value: int, field: str) -> Unit:
+    """A unit that this release knows."""
+    try:
+        return Unit(value)
+    except ValueError:
+        text = f"{field} has a unit that this release does not know"
+        raise UnknownUnit(text, field=field) from None
+
+
+def variants(values: Sequence[str]) -> tuple[str, ...]:
+    """Price variants such as "service_tier=flex"."""
+    number(len(values), "variants", VARIANTS_MAX)
+    return tuple(text(value, "variants", MODEL_CHARACTERS_MAX, least=1) for value in values)
+
+
+def bound(message: ledger_pb2.Bound) -> BoundSpec:
+    """The bounds of a request."""
+    stated = message.HasField("output_tokens")
+    return BoundSpec(
+        input_tokens=number(message.input_tokens, "bound.input_tokens", TOKENS_MAX),
+        input_open=message.input_open,
+        input_units=tuple(known_unit(u, "bound.input_units") for u in message.input_units),
+        passes=number(message.passes or 1, "bound.passes", PASSES_MAX, least=1),
+        output_tokens=(
+            number(message.output_tokens, "bound.output_tokens", TOKENS_MAX) if stated else None
+        ),
+        choices=number(message.choices or 1, "bound.choices", CHOICES_MAX, least=1),
+        output_units=tuple(known_unit(u, "bound.output_units") for u in message.output_units),
+        output_tokens_min=number(
+            message.output_tokens_min or 1, "bound.output_tokens_min", 2**20, least=1
+        ),
+        fees={Unit(u): count for u, count in units(message.fees, "bound.fees").items()},
+        variants=variants(message.variants),
+    )
+
+
+def metadata(value: Mapping[str, str]) -> dict[str, str]:
+    """An owner's notes on a key."""
+    number(len(value), "metadata", METADATA_ENTRIES_MAX)
+    return {
+        text(name, "metadata", METADATA_KEY_CHARACTERS_MAX, least=1): text(
+            content, "metadata", METADATA_VALUE_CHARACTERS_MAX
+        )
+        for name, content in value.items()
+    }
+
+
+def allowed(values: Sequence[str], field: str) -> tuple[str, ...]:
+    """An allow-list."""
+    number(len(values), field, ALLOWED_ENTRIES_MAX)
+    return tuple(text(value, field, MODEL_CHARACTERS_MAX, least=1) for value in values)
+
+
+def scope(value: keys_pb2.KeyScope.ValueType) -> int:
+    """A key's scope; unspecified is standard."""
+    return number(value or keys_pb2.KEY_SCOPE_STANDARD, "scope", keys_pb2.KEY_SCOPE_MASTER)

@@ -1,0 +1,29 @@
+"""The part of an installation's settings that a core reads."""
+
+from __future__ import annotations
+
+from mintgate.config import Settings
+from mintgate.tokens import load_or_create
+
+from mintgate_core.app import CoreOptions
+from mintgate_core.bootstrap import FirstAccount
+
+
+def core_options(settings: Settings) -> CoreOptions:
+    """Options of a core. Makes the data directory and the tokens when they are missing.
+
+    Raises `ConfigError` when a token's file cannot be used.
+    """
+    tokens = load_or_create(settings)
+    return CoreOptions(
+        store_path=settings.store_path,
+        operator_token=tokens.operator,
+        service_token=tokens.service,
+        host=settings.host,
+        port=settings.grpc_port,
+        first=FirstAccount(
+            master_key=settings.bootstrap_master_key or "",
+            wallet_nano_usd=settings.bootstrap_wallet_nano_usd,
+            postpaid=settings.bootstrap_postpaid,
+        ),
+    )

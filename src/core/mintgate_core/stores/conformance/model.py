@@ -1,0 +1,339 @@
+"""An independent model of the ledger: what each operation must answer, and what must then be so.
+
+It keeps a list of facts and no counter: what a line holds or has spent is summed
+anew from all of them each time. It shares no code with `ledger.decide`, only the
+types of questions and answers. It knows one line a key, and admission by status
+and expiry; the rest of admission is in the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from mintgate_core.ledger import errors
+from mintgate_core.ledger.limits import FIT_OUTPUT_TOKENS_FLOOR, FIT_SHARE_DIVISOR
+from mintgate_core.ledger.money import UNLIMITED
+from mintgate_core.ledger.operations import (
+    Answer,
+    Expire,
+    Expired,
+    Extend,
+    Extended,
+    Grant,
+    Granted,
+    HoldToken,
+    Operation,
+    Price,
+    Progress,
+    Progressed,
+    Release,
+    Released,
+    Reserve,
+    Reserved,
+    Settle,
+    Settled,
+)
+from mintgate_core.ledger.types import (
+    Account,
+    JournalKind,
+    Key,
+    KeyStatus,
+    SettledBy,
+    UnboundedOutput,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened to money, in the order of the journal."""
+
+    operation_id: bytes
+    kind: JournalKind
+    wallet_id: int
+    line_ids: tuple[int, ...]
+    at_ms: int
+    granted: int = 0
+    held: int = 0
+    actual: int = 0
+    charged: int = 0
+
+
+@dataclass(slots=True)
+class OpenHold:
+    """A hold and the reserve that made it."""
+
+    made_by: Reserve
+    token: HoldToken
+    answer: Reserved
+    amount: int
+    expires_at_ms: int
+    reported: int = 0
+
+
+@dataclass(slots=True)
+class Model:
+    """The expected books. `answer` predicts and then takes the operation as done."""
+
+    now_ms: int = 0
+    accounts: dict[int, Account] = field(default_factory=dict)
+    """By wallet id."""
+    keys: dict[str, Key] = field(default_factory=dict)
+    holds: dict[bytes, OpenHold] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    authorised: dict[int, int] = field(default_factory=dict)
+    """The largest cap of a line under which anything was let through."""
+
+    def cap(self, line_id: int) -> int:
+        """The policy of a line now."""
+        if account := self.accounts.get(line_id):
+            granted = sum(f.granted for f in self.facts if f.wallet_id == line_id)
+            return UNLIMITED if account.postpaid else granted
+        (cap,) = (k.cap_nano_usd for k in self.keys.values() if line_id in k.line_ids)
+        return UNLIMITED if cap is None else cap
+
+    def held(self, line_id: int) -> int:
+        """What open holds take of a line."""
+        return sum(
+            hold.amount
+            for hold in self.holds.values()
+            if line_id in (hold.token.wallet_id, *hold.token.line_ids)
+        )
+
+    def spent(self, line_id: int) -> int:
+        """What was charged to a line."""
+        return sum(
+            fact.charged for fact in self.facts if line_id in (fact.wallet_id, *fact.line_ids)
+        )
+
+    def room(self, line_id: int) -> int:
+        """What is free on a line, below zero after its cap was lowered."""
+        return self.cap(line_id) - self.held(line_id) - self.spent(line_id)
+
+    def answer(self, operation: Operation) -> Answer:
+        """What a right store answers now."""
+        match operation:
+            case Reserve():
+                return self._reserve(operation)
+            case Extend():
+                return self._extend(operation)
+            case Progress():
+                return self._progress(operation)
+            case Settle():
+                return self._settle(operation)
+            case Release():
+                return self._release(operation)
+            case Expire():
+                return self._expire(operation)
+            case Grant():
+                return self._grant(operation)
+
+    def _kinds(self, operation_id: bytes) -> dict[JournalKind, Fact]:
+        return {f.kind: f for f in self.facts if f.operation_id == operation_id}
+
+    def _let_through(self, lines: Sequence[int]) -> None:
+        for line_id in lines:
+            self.authorised[line_id] = max(self.authorised.get(line_id, 0), self.cap(line_id))
+
+    def _left(self, lines: Sequence[int]) -> int:
+        return max(0, min(self.room(line_id) for line_id in lines))
+
+    def _reserve(self, op: Reserve) -> Answer:
+        key = self.keys.get(op.subject.key_id)
+        if key is None or key.wallet_id != op.wallet_id:
+            return errors.Unauthenticated("")
+        if key.status is not KeyStatus.ACTIVE:
+            paused = key.status is KeyStatus.PAUSED
+            return errors.KeyPaused("") if paused else errors.KeyRevoked("")
+        if 0 < key.expires_at_ms <= self.now_ms:
+            return errors.KeyExpired("")
+        lines = (op.wallet_id, *key.line_ids)
+        if hold := self.holds.get(op.hold_id):
+            return self._again(hold, op, lines)
+        if self._kinds(op.hold_id):
+            return errors.AlreadyResolved("", field="hold_id")
+        fitted = not op.price.stated and key.unbounded_output is UnboundedOutput.FIT
+        tokens = self._fitted(op.price, lines) if fitted else op.price.output_tokens
+        amount = op.price.amount_nano_usd(max(tokens, op.price.output_tokens_min if fitted else 0))
+        if amount > min(self.room(line_id) for line_id in lines):
+            return self._denied(lines, amount, op.price)
+        token = HoldToken(op.hold_id, op.wallet_id, key.line_ids, amount, op.subject)
+        expires_at_ms = self.now_ms + op.ttl_ms
+        answer = Reserved(token, tokens, fitted, key.on_disconnect, 0, expires_at_ms)
+        self.holds[op.hold_id] = OpenHold(op, token, answer, amount, expires_at_ms)
+        self._let_through(lines)
+        return replace(answer, remaining_nano_usd=self._left(lines))
+
+    def _again(self, hold: OpenHold, op: Reserve, lines: Sequence[int]) -> Answer:
+        before = hold.made_by
+        worst = [o.price.amount_nano_usd(o.price.output_tokens) for o in (before, op)]
+        for name, same in (
+            ("key", before.subject.key_id == op.subject.key_id),
+            ("provider", before.subject.provider == op.subject.provider),
+            ("model", before.subject.model == op.subject.model),
+            ("bound", worst[0] == worst[1]),
+        ):
+            if not same:
+                return errors.IdReused("", field=name)
+        return replace(
+            hold.answer,
+            token=replace(hold.token, amount_nano_usd=hold.amount),
+            remaining_nano_usd=self._left(lines),
+            expires_at_ms=hold.expires_at_ms,
+        )
+
+    def _fitted(self, price: Price, lines: Sequence[int]) -> int:
+        """The largest limit within the share; else within the floor; by bisection."""
+        room = min(self.room(line_id) for line_id in lines)
+        share = _largest(price, room // FIT_SHARE_DIVISOR, price.output_tokens)
+        return max(share, _largest(price, room, min(FIT_OUTPUT_TOKENS_FLOOR, price.output_tokens)))
+
+    def _denied(self, lines: Sequence[int], needs: int, price: Price) -> Answer:
+        wallet_id, *key_lines = lines
+        tightest_key = min(self.room(line_id) for line_id in key_lines)
+        kind = errors.WalletEmpty if self.room(wallet_id) <= tightest_key else errors.CapExceeded
+        left = self._left(lines)
+        fits = max(0, _largest(price, left, price.output_tokens))
+        return kind(
+            "", required_nano_usd=needs, remaining_nano_usd=left, affordable_output_tokens=fits
+        )
+
+    def _open(self, hold_id: bytes, wallet_id: int) -> OpenHold | errors.LedgerError:
+        hold = self.holds.get(hold_id)
+        if hold and hold.token.wallet_id == wallet_id:
+            return hold
+        if not hold and self._kinds(hold_id):
+            return errors.AlreadyResolved("", field="hold_id")
+        return errors.NotFound("", field="hold_id")
+
+    def _extend(self, op: Extend) -> Answer:
+        hold = self._open(op.hold_id, op.wallet_id)
+        if isinstance(hold, errors.LedgerError):
+            return hold
+        lines = (hold.token.wallet_id, *hold.token.line_ids)
+        more = op.amount_nano_usd - hold.amount
+        if more > 0:
+            if more > min(self.room(line_id) for line_id in lines):
+                return self._denied(lines, more, Price(0, 0, 0, stated=True))
+            hold.amount = op.amount_nano_usd
+            self._let_through(lines)
+        return Extended(hold.amount)
+
+    def _progress(self, op: Progress) -> Answer:
+        hold = self._open(op.hold_id, op.wallet_id)
+        if isinstance(hold, errors.LedgerError):
+            return hold
+        hold.reported = max(hold.reported, op.measured.amount_nano_usd)
+        hold.expires_at_ms = max(hold.expires_at_ms, self.now_ms + op.ttl_ms)
+        return Progressed(hold.reported, hold.expires_at_ms)
+
+    def _settle(self, op: Settle) -> Answer:
+        kinds = self._kinds(op.hold_id)
+        lines = (op.wallet_id, *op.token.line_ids)
+        fact = kinds.get(JournalKind.SETTLE) or kinds.get(JournalKind.LATE_SETTLE)
+        hold = self.holds.get(op.hold_id)
+        whole = op.settled_by is SettledBy.HOLD
+        if fact is None and hold:
+            if hold.token.wallet_id != op.wallet_id:
+                return errors.NotFound("", field="hold_id")
+            actual = hold.amount if whole else op.measured.amount_nano_usd
+            fact = self._end(hold, JournalKind.SETTLE, actual)
+        elif fact is None:
+            actual = op.token.amount_nano_usd if whole else op.measured.amount_nano_usd
+            if expired := kinds.get(JournalKind.EXPIRE):
+                actual = max(0, actual - expired.actual)
+            fact = self._charge(op.hold_id, JournalKind.LATE_SETTLE, lines, actual)
+        late = fact.kind is JournalKind.LATE_SETTLE
+        absorbed = fact.actual - fact.charged
+        return Settled(fact.actual, fact.charged, absorbed, late, self._left(lines))
+
+    def _end(self, hold: OpenHold, kind: JournalKind, actual: int) -> Fact:
+        del self.holds[hold.token.hold_id]
+        lines = (hold.token.wallet_id, *hold.token.line_ids)
+        return self._charge(hold.token.hold_id, kind, lines, actual, hold.amount)
+
+    def _charge(
+        self, hold_id: bytes, kind: JournalKind, lines: Sequence[int], actual: int, held: int = 0
+    ) -> Fact:
+        """What was held is charged in any case; beyond it, what fits beside all that is used."""
+        covered = min(actual, held)
+        free = max(0, min(self.room(line_id) for line_id in lines) - covered)
+        beyond = min(actual - covered, free)
+        if beyond:
+            self._let_through(lines)
+        charged = covered + beyond
+        fact = Fact(
+            hold_id, kind, lines[0], tuple(lines[1:]), self.now_ms, 0, held, actual, charged
+        )
+        self.facts.append(fact)
+        return fact
+
+    def _release(self, op: Release) -> Answer:
+        kinds = self._kinds(op.hold_id)
+        if JournalKind.RELEASE in kinds:
+            return Released(kinds[JournalKind.RELEASE].held)
+        if JournalKind.EXPIRE in kinds:
+            return Released(0)
+        if kinds:
+            return errors.AlreadyResolved("", field="hold_id")
+        hold = self.holds.get(op.hold_id)
+        if hold is None:
+            fact = Fact(op.hold_id, JournalKind.RELEASE, op.wallet_id, (), self.now_ms)
+            self.facts.append(fact)
+            return Released(0)
+        if hold.token.wallet_id != op.wallet_id:
+            return errors.NotFound("", field="hold_id")
+        return Released(self._end(hold, JournalKind.RELEASE, 0).held)
+
+    def _expire(self, op: Expire) -> Answer:
+        hold = self._open(op.hold_id, op.wallet_id)
+        if isinstance(hold, errors.LedgerError):
+            return hold
+        if self.now_ms < hold.expires_at_ms:
+            return errors.Invalid("", field="hold_id")
+        return Expired(self._end(hold, JournalKind.EXPIRE, hold.reported).charged)
+
+    def _grant(self, op: Grant) -> Answer:
+        wallet_id = op.wallet_id
+        if kinds := self._kinds(op.grant_id):
+            fact = kinds.get(JournalKind.GRANT)
+            if fact is None or fact.wallet_id != wallet_id:
+                return errors.IdReused("", field="grant_id")
+            if fact.granted != op.amount_nano_usd:
+                return errors.IdReused("", field="amount_nano_usd")
+        elif op.grant_id in self.holds:
+            return errors.IdReused("", field="grant_id")
+        elif self.accounts[wallet_id].postpaid:
+            return errors.Invalid("", field="account_id")
+        else:
+            granted = op.amount_nano_usd
+            self.facts.append(
+                Fact(op.grant_id, JournalKind.GRANT, wallet_id, (), self.now_ms, granted)
+            )
+        return Granted(self.cap(wallet_id) - self.spent(wallet_id))
+
+
+def _largest(price: Price, budget: int, most: int) -> int:
+    """The largest limit up to `most` whose cost the budget covers, or -1."""
+    low, high = -1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if price.amount_nano_usd(middle) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def portrait(answer: Answer) -> object:
+    """What of an answer must be as predicted: all of it, but for the words of a refusal."""
+    if not isinstance(answer, errors.LedgerError):
+        return answer
+    numbers: tuple[int, ...] = ()
+    if isinstance(answer, errors.Denied):
+        numbers = (
+            answer.required_nano_usd,
+            answer.remaining_nano_usd,
+            answer.affordable_output_tokens,
+        )
+    return type(answer).__name__, answer.field, numbers

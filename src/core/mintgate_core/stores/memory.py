@@ -1,0 +1,248 @@
+"""A store in memory, for tests of this project and of its users.
+
+It passes the whole conformance suite; a visible difference from the others is a
+bug. Nothing survives the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mintgate_core.clock import Clock, MonotoneClock, wall_clock_ms
+from mintgate_core.ledger.books import Books, Needs
+from mintgate_core.ledger.decide import decide
+from mintgate_core.ledger.errors import Conflict, NotFound
+from mintgate_core.ledger.money import UNLIMITED
+from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.types import (
+    Account,
+    ChargeDetail,
+    Entry,
+    Hold,
+    JournalKind,
+    Key,
+    Line,
+    LineKind,
+)
+from mintgate_core.stores.base import (
+    MINT_REPLAY_MS,
+    Check,
+    EventQuery,
+    KeyChange,
+    MintReplay,
+    StoredPrice,
+    Usage,
+    UsageRow,
+)
+from mintgate_core.stores.memory_audit import audit
+
+
+class MemoryStore:
+    """See `stores.base.Store` for the methods."""
+
+    def __init__(self, clock: Clock = wall_clock_ms) -> None:
+        self._clock = MonotoneClock(clock)
+        self.line_by_id: dict[int, Line] = {}
+        self.hold_by_id: dict[bytes, Hold] = {}
+        self.entries: dict[bytes, dict[JournalKind, Entry]] = {}
+        self.details: list[ChargeDetail] = []
+        self.account_by_id: dict[str, Account] = {}
+        self.key_by_id: dict[str, Key] = {}
+        self._replays: dict[tuple[str, bytes], MintReplay] = {}
+        self._cards: dict[str, str] = {}
+        self._overrides: list[StoredPrice] = []
+
+    async def now_ms(self) -> int:
+        return self._clock()
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
+        needs = Needs.of(operations)
+        books = self._load(needs)
+        answers = decide(books, operations)
+        self.line_by_id.update(books.changed_lines)
+        for hold_id in books.gone_holds:
+            del self.hold_by_id[hold_id]
+        self.hold_by_id.update(books.new_holds)
+        self.hold_by_id.update(books.changed_holds)
+        for entry in books.new_entries:
+            self.entries.setdefault(entry.operation_id, {})[entry.kind] = entry
+        self.details.extend(books.new_details)
+        return answers
+
+    def _load(self, needs: Needs) -> Books:
+        """Copies of what decide changes, so that a bug half way leaves nothing behind."""
+        keys = {i: self.key_by_id[i] for i in needs.key_ids if i in self.key_by_id}
+        holds = {
+            i: replace(self.hold_by_id[i]) for i in needs.operation_ids if i in self.hold_by_id
+        }
+        line_ids = needs.wallet_ids | needs.line_ids
+        for key in keys.values():
+            line_ids.update(key.line_ids)
+        for hold in holds.values():
+            line_ids.update(hold.line_ids)
+        return Books(
+            now_ms=self._clock(),
+            lines={i: replace(self.line_by_id[i]) for i in line_ids if i in self.line_by_id},
+            keys=keys,
+            holds=holds,
+            entries={i: dict(self.entries[i]) for i in needs.operation_ids if i in self.entries},
+        )
+
+    async def due_holds(self, limit: int) -> list[tuple[bytes, int]]:
+        now_ms = self._clock()
+        due = [hold for hold in self.hold_by_id.values() if hold.expires_at_ms <= now_ms]
+        due.sort(key=lambda hold: hold.expires_at_ms)
+        return [(hold.hold_id, hold.wallet_id) for hold in due[:limit]]
+
+    async def wallet_of(self, operation_id: bytes) -> int | None:
+        if hold := self.hold_by_id.get(operation_id):
+            return hold.wallet_id
+        kinds = self.entries.get(operation_id)
+        return next(iter(kinds.values())).wallet_id if kinds else None
+
+    async def holds(self, wallet_id: int, limit: int) -> list[Hold]:
+        found = [hold for hold in self.hold_by_id.values() if hold.wallet_id == wallet_id]
+        return sorted(found, key=lambda hold: hold.reserved_at_ms)[:limit]
+
+    async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
+        found = [
+            entry
+            for kinds in self.entries.values()
+            for entry in kinds.values()
+            if entry.wallet_id == wallet_id and entry.seq > after_seq
+        ]
+        return sorted(found, key=lambda entry: entry.seq)[:limit]
+
+    async def lines(self, line_ids: Sequence[int]) -> dict[int, Line]:
+        return {i: replace(self.line_by_id[i]) for i in line_ids if i in self.line_by_id}
+
+    async def add_account(self, account: Account, master: Key) -> None:
+        taken = account.account_id in self.account_by_id or account.wallet_id in self.line_by_id
+        if taken or self._taken(master):
+            raise Conflict("an id of the account is taken")
+        self.account_by_id[account.account_id] = account
+        ceiling = account.first_ceiling
+        self.line_by_id[account.wallet_id] = Line(
+            account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling
+        )
+        await self.add_key(master)
+
+    async def account(self, account_id: str) -> Account | None:
+        return self.account_by_id.get(account_id)
+
+    async def accounts(self, after_id: str, limit: int) -> list[Account]:
+        found = [a for a in self.account_by_id.values() if a.account_id > after_id]
+        return sorted(found, key=lambda a: a.account_id)[:limit]
+
+    async def add_key(self, key: Key, replay: MintReplay | None = None) -> None:
+        if replay is not None and await self.mint_replay(
+            replay.minter_key_id, replay.idempotency_sha256
+        ):
+            raise Conflict("the same mint was answered just now")
+        if self._taken(key):
+            raise Conflict("an id of the key is taken")
+        if replay is not None:
+            self._replays[(replay.minter_key_id, replay.idempotency_sha256)] = replay
+        self.key_by_id[key.key_id] = key
+        cap = UNLIMITED if key.cap_nano_usd is None else key.cap_nano_usd
+        (line_id,) = key.line_ids
+        self.line_by_id[line_id] = Line(line_id, key.wallet_id, LineKind.KEY_CAP, cap, cap)
+
+    def _taken(self, key: Key) -> bool:
+        return (
+            key.key_id in self.key_by_id
+            or any(line_id in self.line_by_id for line_id in key.line_ids)
+            or any(k.secret_sha256 == key.secret_sha256 for k in self.key_by_id.values())
+        )
+
+    async def mint_replay(self, minter_key_id: str, idempotency_sha256: bytes) -> MintReplay | None:
+        found = self._replays.get((minter_key_id, idempotency_sha256))
+        if found is None or found.created_at_ms < self._clock() - MINT_REPLAY_MS:
+            return None
+        return found
+
+    async def key(self, key_id: str) -> Key | None:
+        return self.key_by_id.get(key_id)
+
+    async def keys_by_id(self, key_ids: Sequence[str]) -> dict[str, Key]:
+        return {i: self.key_by_id[i] for i in key_ids if i in self.key_by_id}
+
+    async def key_by_secret(self, secret_sha256: bytes) -> Key | None:
+        found = (k for k in self.key_by_id.values() if k.secret_sha256 == secret_sha256)
+        return next(found, None)
+
+    async def keys(
+        self, account_id: str, *, external_user_id: str, before_id: str, limit: int
+    ) -> list[Key]:
+        found = [
+            key
+            for key in self.key_by_id.values()
+            if key.account_id == account_id
+            and (not external_user_id or key.external_user_id == external_user_id)
+            and (not before_id or key.key_id < before_id)
+        ]
+        return sorted(found, key=lambda key: key.key_id, reverse=True)[:limit]
+
+    async def change_key(self, key_id: str, change: KeyChange) -> Key:
+        before = self.key_by_id.get(key_id)
+        if before is None:
+            raise NotFound("there is no such key", field="key_id")
+        after = change(before)
+        self.key_by_id[key_id] = after
+        if after.cap_nano_usd != before.cap_nano_usd:
+            cap = UNLIMITED if after.cap_nano_usd is None else after.cap_nano_usd
+            self.line_by_id[after.line_ids[0]].recap(cap)
+        return after
+
+    async def last_used_ms(self, key_ids: Sequence[str]) -> dict[str, int]:
+        wanted = set(key_ids)
+        newest = [d for d in self.details if d.subject.key_id in wanted]
+        return {d.subject.key_id: d.at_ms for d in sorted(newest, key=lambda d: d.seq)}
+
+    async def usage(
+        self, wallet_id: int, *, key_id: str, from_ms: int, to_ms: int
+    ) -> list[UsageRow]:
+        sums: dict[tuple[str, str, str], Usage] = {}
+        for detail in self.details:
+            subject = detail.subject
+            if (
+                detail.wallet_id == wallet_id
+                and from_ms <= detail.at_ms < to_ms
+                and key_id in ("", subject.key_id)
+            ):
+                group = (subject.key_id, subject.provider, detail.model)
+                sums[group] = sums.get(group, Usage()) + Usage.of(detail)
+        return [UsageRow(*group, usage) for group, usage in sums.items()]
+
+    async def events(self, query: EventQuery) -> list[ChargeDetail]:
+        found = [
+            detail
+            for detail in self.details
+            if detail.wallet_id == query.wallet_id
+            and query.key_id in ("", detail.subject.key_id)
+            and (not query.from_ms or detail.at_ms >= query.from_ms)
+            and (not query.to_ms or detail.at_ms < query.to_ms)
+            and (not query.before_seq or detail.seq < query.before_seq)
+            and detail.seq > query.after_seq
+        ]
+        ascending = query.ascending or query.after_seq > 0
+        return sorted(found, key=lambda d: d.seq, reverse=not ascending)[: query.limit]
+
+    async def keep_card(self, version: str, card_json: str) -> None:
+        self._cards.setdefault(version, card_json)
+
+    async def card(self, version: str) -> str | None:
+        return self._cards.get(version)
+
+    async def add_override(self, price: StoredPrice) -> None:
+        self._overrides.append(price)
+
+    async def overrides(self) -> list[StoredPrice]:
+        return list(self._overrides)
+
+    async def audit(self) -> list[Check]:
+        return audit(self)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,156 @@
+"""Accounts and keys in the embedded store. Every writer runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from mintgate_core.ledger.errors import Conflict, NotFound
+from mintgate_core.ledger.money import UNLIMITED
+from mintgate_core.ledger.types import Account, Key, Line, LineKind
+from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
+from mintgate_core.stores.sqlite import rows, sql
+
+
+def add_account(connection: sqlite3.Connection, account: Account, master: Key) -> None:
+    """Create an account, its wallet and its first key. Raises `Conflict` when an id is taken."""
+    ceiling = account.first_ceiling
+    wallet = Line(account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling)
+    try:
+        connection.execute(
+            sql.INSERT_ACCOUNT,
+            (
+                account.account_id,
+                account.name,
+                account.wallet_id,
+                int(account.postpaid),
+                account.created_at_ms,
+            ),
+        )
+        _insert_line(connection, wallet)
+    except sqlite3.IntegrityError:
+        raise Conflict("an id of the account is taken") from None
+    add_key(connection, master, None, account.created_at_ms)
+
+
+def add_key(
+    connection: sqlite3.Connection, key: Key, replay: MintReplay | None, now_ms: int
+) -> None:
+    """Create a key with its cap line; the replay row decides between two equal mints."""
+    if replay is not None:
+        connection.execute(sql.DELETE_OLD_REPLAYS, (now_ms - MINT_REPLAY_MS,))
+        try:
+            connection.execute(
+                sql.INSERT_REPLAY,
+                (
+                    replay.minter_key_id,
+                    replay.idempotency_sha256,
+                    replay.request_json,
+                    replay.salt,
+                    replay.key_id,
+                    replay.created_at_ms,
+                ),
+            )
+        except sqlite3.IntegrityError:
+            raise Conflict("the same mint was answered just now") from None
+    cap = UNLIMITED if key.cap_nano_usd is None else key.cap_nano_usd
+    (line_id,) = key.line_ids
+    try:
+        connection.execute(sql.INSERT_KEY, rows.key_row(key))
+        _insert_line(connection, Line(line_id, key.wallet_id, LineKind.KEY_CAP, cap, cap))
+    except sqlite3.IntegrityError:
+        raise Conflict("an id of the key is taken") from None
+
+
+def _insert_line(connection: sqlite3.Connection, line: Line) -> None:
+    connection.execute(
+        sql.INSERT_LINE,
+        (
+            line.line_id,
+            line.wallet_id,
+            int(line.kind),
+            line.cap,
+            line.ceiling,
+            line.held,
+            line.spent,
+            line.seq,
+        ),
+    )
+
+
+def change_key(connection: sqlite3.Connection, key_id: str, change: KeyChange) -> Key:
+    """Read, change and write one key; a changed cap moves its line."""
+    before = key(connection, key_id)
+    if before is None:
+        raise NotFound("there is no such key", field="key_id")
+    after = change(before)
+    connection.execute(sql.UPDATE_KEY, (*rows.key_row(after)[1:], key_id))
+    if after.cap_nano_usd != before.cap_nano_usd:
+        (line,) = lines(connection, after.line_ids).values()
+        line.recap(UNLIMITED if after.cap_nano_usd is None else after.cap_nano_usd)
+        connection.execute(
+            sql.UPDATE_LINE,
+            (line.cap, line.ceiling, line.held, line.spent, line.seq, line.line_id),
+        )
+    return after
+
+
+def key(connection: sqlite3.Connection, key_id: str) -> Key | None:
+    """One key by its id."""
+    return _one_key(connection, "key_id", key_id)
+
+
+def keys_by_id(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[str, Key]:
+    """Keys by their ids."""
+    return {row[0]: rows.key(row) for row in sql.rows_by(connection, sql.KEY, key_ids)}
+
+
+def key_by_secret(connection: sqlite3.Connection, secret_sha256: bytes) -> Key | None:
+    """One key by the digest of its secret."""
+    return _one_key(connection, "secret_sha256", secret_sha256)
+
+
+def _one_key(connection: sqlite3.Connection, column: str, value: object) -> Key | None:
+    statement = sql.select_in(sql.KEY_COLUMNS, "api_key", column, 1)
+    row = connection.execute(statement, (value,)).fetchone()
+    return rows.key(row) if row else None
+
+
+def keys(
+    connection: sqlite3.Connection,
+    account_id: str,
+    external_user_id: str,
+    before_id: str,
+    limit: int,
+) -> list[Key]:
+    """Keys of an account, newest first."""
+    user, before = external_user_id, before_id
+    found = connection.execute(sql.KEYS, (account_id, user, user, before, before, limit))
+    return [rows.key(row) for row in found]
+
+
+def account(connection: sqlite3.Connection, account_id: str) -> Account | None:
+    """One account."""
+    statement = sql.select_in(sql.ACCOUNT_COLUMNS, "account", "account_id", 1)
+    row = connection.execute(statement, (account_id,)).fetchone()
+    return rows.account(row) if row else None
+
+
+def accounts(connection: sqlite3.Connection, after_id: str, limit: int) -> list[Account]:
+    """Accounts in order of their ids."""
+    return [rows.account(row) for row in connection.execute(sql.ACCOUNTS, (after_id, limit))]
+
+
+def lines(connection: sqlite3.Connection, line_ids: Sequence[int]) -> dict[int, Line]:
+    """Lines by their ids."""
+    return {row[0]: rows.line(row) for row in sql.rows_by(connection, sql.LINE, line_ids)}
+
+
+def mint_replay(
+    connection: sqlite3.Connection, minter_key_id: str, idempotency_sha256: bytes, now_ms: int
+) -> MintReplay | None:
+    """An earlier mint, unless it is older than a day."""
+    row = connection.execute(
+        sql.REPLAY, (minter_key_id, idempotency_sha256, now_ms - MINT_REPLAY_MS)
+    ).fetchone()
+    return MintReplay(*row) if row else None

@@ -1,0 +1,103 @@
+"""One batch against the embedded store: load under the write lock, decide, write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from mintgate_core.ledger.books import Books, Needs
+from mintgate_core.ledger.decide import decide
+from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.types import Entry, JournalKind
+from mintgate_core.stores.base import HOUR_MS, Usage
+from mintgate_core.stores.sqlite import rows, sql
+
+
+def apply(
+    connection: sqlite3.Connection, now_ms: Callable[[], int], operations: Sequence[Operation]
+) -> list[Answer]:
+    """Decide a batch inside an immediate transaction that the caller opened and will commit.
+
+    `begin immediate` takes the one write lock before anything is read, which is
+    what locking the wallet rows is elsewhere: no read here can be stale.
+    """
+    books = load(connection, now_ms, Needs.of(operations))
+    answers = decide(books, operations)
+    if books.changed:
+        write(connection, books)
+    return answers
+
+
+def load(connection: sqlite3.Connection, now_ms: Callable[[], int], needs: Needs) -> Books:
+    """Read everything that a batch may touch."""
+    keys = {row[0]: rows.key(row) for row in sql.rows_by(connection, sql.KEY, needs.key_ids)}
+    holds = {
+        row[0]: rows.hold(row) for row in sql.rows_by(connection, sql.HOLD, needs.operation_ids)
+    }
+    entries: dict[bytes, dict[JournalKind, Entry]] = {}
+    for row in sql.rows_by(connection, sql.ENTRY, needs.operation_ids):
+        entry = rows.entry(row)
+        entries.setdefault(entry.operation_id, {})[entry.kind] = entry
+    line_ids = needs.wallet_ids | needs.line_ids
+    for key in keys.values():
+        line_ids.update(key.line_ids)
+    for hold in holds.values():
+        line_ids.update(hold.line_ids)
+    lines = {row[0]: rows.line(row) for row in sql.rows_by(connection, sql.LINE, line_ids)}
+    return Books(now_ms=now_ms(), lines=lines, keys=keys, holds=holds, entries=entries)
+
+
+def write(connection: sqlite3.Connection, books: Books) -> None:
+    """Write what a batch changed, one statement a table."""
+    connection.executemany(
+        sql.UPDATE_LINE,
+        [
+            (x.cap, x.ceiling, x.held, x.spent, x.seq, x.line_id)
+            for x in books.changed_lines.values()
+        ],
+    )
+    connection.executemany(sql.INSERT_HOLD, map(rows.hold_row, books.new_holds.values()))
+    connection.executemany(
+        sql.UPDATE_HOLD,
+        [
+            (
+                x.amount_nano_usd,
+                rows.measured_text(x.metered),
+                x.metered.amount_nano_usd,
+                x.expires_at_ms,
+                x.hold_id,
+            )
+            for x in books.changed_holds.values()
+        ],
+    )
+    connection.executemany(sql.DELETE_HOLD, [(hold_id,) for hold_id in books.gone_holds])
+    connection.executemany(sql.INSERT_JOURNAL, map(rows.entry_row, books.new_entries))
+    connection.executemany(sql.INSERT_DETAIL, map(rows.detail_row, books.new_details))
+    connection.executemany(sql.ADD_USAGE_HOUR, _usage_hours(books))
+
+
+def _usage_hours(books: Books) -> list[tuple[object, ...]]:
+    """The batch's charges summed by hour, key and model: one upsert a group."""
+    sums: dict[tuple[int, int, str, str, str], Usage] = {}
+    for detail in books.new_details:
+        hour = detail.at_ms // HOUR_MS * HOUR_MS
+        subject = detail.subject
+        group = (detail.wallet_id, hour, subject.key_id, subject.provider, detail.model)
+        sums[group] = sums.get(group, _NOTHING) + Usage.of(detail)
+    return [
+        (
+            *group,
+            usage.request_count,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+            usage.charged,
+            usage.absorbed,
+            usage.latency_ms,
+        )
+        for group, usage in sums.items()
+    ]
+
+
+_NOTHING = Usage()

@@ -1,0 +1,104 @@
+"""Charges, their sums and prices in the embedded store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from mintgate_core.ledger.types import ChargeDetail
+from mintgate_core.stores.base import HOUR_MS, EventQuery, StoredPrice, Usage, UsageRow
+from mintgate_core.stores.sqlite import rows, sql
+
+
+def usage(
+    connection: sqlite3.Connection, wallet_id: int, key_id: str, from_ms: int, to_ms: int
+) -> list[UsageRow]:
+    """Whole hours from the rollup, the edges from the charges, merged by key and model.
+
+    Both parts are read in one transaction by the caller, so that a charge made
+    meanwhile is in both or in neither.
+    """
+    first_hour = -(-from_ms // HOUR_MS) * HOUR_MS
+    last_hour = to_ms // HOUR_MS * HOUR_MS
+    parts: list[tuple[str, int, int]]
+    if first_hour >= last_hour:
+        parts = [(sql.USAGE_EDGE, from_ms, to_ms)]
+    else:
+        parts = [
+            (sql.USAGE_EDGE, from_ms, first_hour),
+            (sql.USAGE_HOURS, first_hour, last_hour),
+            (sql.USAGE_EDGE, last_hour, to_ms),
+        ]
+    sums: dict[tuple[str, str, str], Usage] = {}
+    for statement, start_ms, end_ms in parts:
+        if start_ms < end_ms:
+            for row in connection.execute(statement, (wallet_id, start_ms, end_ms, key_id, key_id)):
+                group = (row[0], row[1], row[2])
+                sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
+    return [UsageRow(*group, total) for group, total in sums.items()]
+
+
+_NOTHING = Usage()
+
+
+def events(connection: sqlite3.Connection, query: EventQuery) -> list[ChargeDetail]:
+    """Charges of a wallet or of one key."""
+    statement = sql.EVENTS_OF_KEY if query.key_id else sql.EVENTS
+    ascending = query.ascending or query.after_seq > 0
+    order = " order by seq limit :limit" if ascending else " order by seq desc limit :limit"
+    found = connection.execute(
+        statement + order,
+        {
+            "wallet": query.wallet_id,
+            "key": query.key_id,
+            "from_ms": query.from_ms,
+            "to_ms": query.to_ms,
+            "before": query.before_seq,
+            "after": query.after_seq,
+            "limit": query.limit,
+        },
+    )
+    return [rows.detail(row) for row in found]
+
+
+def last_used_ms(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[str, int]:
+    """Time of each key's newest charge."""
+    found = {}
+    for key_id in key_ids:
+        row = connection.execute(sql.LAST_USED, (key_id,)).fetchone()
+        if row:
+            found[key_id] = row[0]
+    return found
+
+
+def keep_card(connection: sqlite3.Connection, version: str, card_json: str) -> None:
+    """Keep a price card; the same digest is the same card."""
+    connection.execute(
+        "insert into price_card (version, card_json) values (?, ?) on conflict do nothing",
+        (version, card_json),
+    )
+
+
+def card(connection: sqlite3.Connection, version: str) -> str | None:
+    """A kept price card."""
+    row = connection.execute(
+        "select card_json from price_card where version = ?", (version,)
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def add_override(connection: sqlite3.Connection, price: StoredPrice) -> None:
+    """Keep a price set at run time, after all earlier ones."""
+    connection.execute(
+        "insert into price_override (position, account_id, card_json, created_at)"
+        " values ((select coalesce(max(position), 0) + 1 from price_override), ?, ?, ?)",
+        (price.account_id, price.card_json, price.created_at_ms),
+    )
+
+
+def overrides(connection: sqlite3.Connection) -> list[StoredPrice]:
+    """Prices set at run time, in order."""
+    found = connection.execute(
+        "select account_id, card_json, created_at from price_override order by position"
+    )
+    return [StoredPrice(*row) for row in found]

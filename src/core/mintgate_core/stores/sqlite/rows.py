@@ -1,0 +1,256 @@
+"""Between rows and the ledger's values. Column orders here match `sql.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from mintgate_core.ledger.types import (
+    Account,
+    ChargeDetail,
+    Entry,
+    EventStatus,
+    Hold,
+    JournalKind,
+    Key,
+    KeyScope,
+    KeyStatus,
+    Line,
+    LineKind,
+    Measured,
+    OnDisconnect,
+    SettledBy,
+    Subject,
+    UnboundedOutput,
+)
+
+Row = Sequence[Any]
+
+
+def dump(value: object) -> str:
+    """Compact JSON text."""
+    return orjson.dumps(value).decode()
+
+
+@lru_cache(maxsize=4_096)
+def int_tuple(text: str) -> tuple[int, ...]:
+    """A stored list of ids; the same few texts come again and again."""
+    return tuple(orjson.loads(text))
+
+
+def line(row: Row) -> Line:
+    """A `line` row."""
+    return Line(row[0], row[1], LineKind(row[2]), *row[3:8])
+
+
+def measured(text: str) -> Measured:
+    """Stored units and prices."""
+    value = orjson.loads(text)
+    value["units"] = tuple((unit, count) for unit, count in value["units"])
+    value["unit_prices"] = tuple((unit, price) for unit, price in value["unit_prices"])
+    value["variants"] = tuple(value["variants"])
+    return Measured(**value)
+
+
+def measured_text(value: Measured) -> str:
+    """The inverse of `measured`."""
+    return dump(value)
+
+
+def hold(row: Row) -> Hold:
+    """A `hold` row."""
+    return Hold(
+        hold_id=row[0],
+        wallet_id=row[1],
+        line_ids=int_tuple(row[2]),
+        subject=Subject(*row[3:10]),
+        amount_nano_usd=row[10],
+        worst_nano_usd=row[11],
+        output_tokens=row[12],
+        fitted=bool(row[13]),
+        on_disconnect=OnDisconnect(row[14]),
+        metered=measured(row[15]),
+        reserved_at_ms=row[17],
+        expires_at_ms=row[18],
+    )
+
+
+def hold_row(value: Hold) -> tuple[object, ...]:
+    """The inverse of `hold`."""
+    subject = value.subject
+    return (
+        value.hold_id,
+        value.wallet_id,
+        dump(value.line_ids),
+        subject.key_id,
+        subject.account_id,
+        subject.provider,
+        subject.model,
+        subject.route,
+        subject.request_id,
+        subject.price_version,
+        value.amount_nano_usd,
+        value.worst_nano_usd,
+        value.output_tokens,
+        int(value.fitted),
+        int(value.on_disconnect),
+        measured_text(value.metered),
+        value.metered.amount_nano_usd,
+        value.reserved_at_ms,
+        value.expires_at_ms,
+    )
+
+
+def entry(row: Row) -> Entry:
+    """A `journal` row."""
+    return Entry(row[0], JournalKind(row[1]), row[2], row[3], row[4], int_tuple(row[5]), *row[6:13])
+
+
+def entry_row(value: Entry) -> tuple[object, ...]:
+    """The inverse of `entry`."""
+    return (
+        value.operation_id,
+        int(value.kind),
+        value.wallet_id,
+        value.seq,
+        value.key_id,
+        dump(value.line_ids),
+        value.granted,
+        value.held,
+        value.actual,
+        value.charged,
+        value.absorbed,
+        value.at_ms,
+        value.note,
+    )
+
+
+def account(row: Row) -> Account:
+    """An `account` row."""
+    return Account(row[0], row[1], row[2], bool(row[3]), row[4])
+
+
+def key(row: Row) -> Key:
+    """An `api_key` row."""
+    return Key(
+        key_id=row[0],
+        account_id=row[1],
+        wallet_id=row[2],
+        line_ids=int_tuple(row[3]),
+        secret_sha256=row[4],
+        name=row[5],
+        prefix=row[6],
+        scope=KeyScope(row[7]),
+        status=KeyStatus(row[8]),
+        created_at_ms=row[9],
+        cap_nano_usd=row[10],
+        expires_at_ms=row[11],
+        revoked_at_ms=row[12],
+        external_user_id=row[13],
+        metadata=orjson.loads(row[14]),
+        allowed_providers=tuple(orjson.loads(row[15])),
+        allowed_models=tuple(orjson.loads(row[16])),
+        unbounded_output=UnboundedOutput(row[17]),
+        on_disconnect=OnDisconnect(row[18]),
+    )
+
+
+def key_row(value: Key) -> tuple[object, ...]:
+    """The inverse of `key`."""
+    return (
+        value.key_id,
+        value.account_id,
+        value.wallet_id,
+        dump(value.line_ids),
+        value.secret_sha256,
+        value.name,
+        value.prefix,
+        int(value.scope),
+        int(value.status),
+        value.created_at_ms,
+        value.cap_nano_usd,
+        value.expires_at_ms,
+        value.revoked_at_ms,
+        value.external_user_id,
+        dump(dict(value.metadata)),
+        dump(value.allowed_providers),
+        dump(value.allowed_models),
+        int(value.unbounded_output),
+        int(value.on_disconnect),
+    )
+
+
+def detail(row: Row) -> ChargeDetail:
+    """A `charge_detail` row."""
+    return ChargeDetail(
+        operation_id=row[0],
+        kind=JournalKind(row[1]),
+        wallet_id=row[2],
+        seq=row[3],
+        at_ms=row[4],
+        subject=Subject(*row[5:12]),
+        model=row[12],
+        measured=measured(row[13]),
+        actual=row[14],
+        charged=row[15],
+        absorbed=row[16],
+        held=row[17],
+        prior_nano_usd=row[18],
+        overrun=bool(row[19]),
+        late=bool(row[20]),
+        settled_by=SettledBy(row[21]),
+        status=EventStatus(row[22]),
+        price_version=row[23],
+        http_status=row[24],
+        latency_ms=row[25],
+        first_byte_ms=row[26],
+        reasoning_tokens=row[27],
+        provider_request_id=row[28],
+        input_tokens=row[29],
+        output_tokens=row[30],
+        cache_read_tokens=row[31],
+        cache_write_tokens=row[32],
+    )
+
+
+def detail_row(value: ChargeDetail) -> tuple[object, ...]:
+    """The inverse of `detail`."""
+    subject = value.subject
+    return (
+        value.operation_id,
+        int(value.kind),
+        value.wallet_id,
+        value.seq,
+        value.at_ms,
+        subject.key_id,
+        subject.account_id,
+        subject.provider,
+        subject.model,
+        subject.route,
+        subject.request_id,
+        subject.price_version,
+        value.model,
+        measured_text(value.measured),
+        value.actual,
+        value.charged,
+        value.absorbed,
+        value.held,
+        value.prior_nano_usd,
+        int(value.overrun),
+        int(value.late),
+        int(value.settled_by),
+        int(value.status),
+        value.price_version,
+        value.http_status,
+        value.latency_ms,
+        value.first_byte_ms,
+        value.reasoning_tokens,
+        value.provider_request_id,
+        value.input_tokens,
+        value.output_tokens,
+        value.cache_read_tokens,
+        value.cache_write_tokens,
+    )

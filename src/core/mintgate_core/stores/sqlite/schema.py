@@ -1,0 +1,222 @@
+"""The tables of the embedded store, as numbered steps; each step is one transaction.
+
+Ids are made by the application, times are milliseconds by the store's clock,
+money is nano-USD. There are no foreign keys, triggers or sequences: the same
+tables must fit any engine, and the auditor checks the references.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mintgate_core.ledger.errors import Unavailable
+
+_LEDGER = (
+    """
+    create table line (
+      line_id   integer primary key,
+      wallet_id integer not null,
+      kind      integer not null,
+      cap       integer not null,
+      ceiling   integer not null,
+      held      integer not null default 0 check (held >= 0),
+      spent     integer not null default 0 check (spent >= 0),
+      seq       integer not null default 0,
+      check (held + spent <= ceiling)
+    ) strict
+    """,
+    "create index line_of_wallet on line (wallet_id)",
+    """
+    create table hold (
+      hold_id        blob primary key,
+      wallet_id      integer not null,
+      line_ids       text not null,
+      key_id         text not null,
+      account_id     text not null,
+      provider       text not null,
+      model          text not null,
+      route          text not null,
+      request_id     text not null,
+      price_version  text not null,
+      amount         integer not null check (amount >= 0),
+      worst          integer not null,
+      output_tokens  integer not null,
+      fitted         integer not null,
+      on_disconnect  integer not null,
+      metered        text not null,
+      metered_amount integer not null check (metered_amount >= 0),
+      reserved_at    integer not null,
+      expires_at     integer not null
+    ) strict, without rowid
+    """,
+    "create index hold_expiry on hold (expires_at)",
+    "create index hold_of_wallet on hold (wallet_id, reserved_at)",
+    """
+    create table journal (
+      op_id     blob not null,
+      kind      integer not null,
+      wallet_id integer not null,
+      seq       integer not null,
+      key_id    text not null,
+      line_ids  text not null,
+      granted   integer not null,
+      held      integer not null,
+      actual    integer not null,
+      charged   integer not null check (charged >= 0),
+      absorbed  integer not null check (absorbed >= 0),
+      at        integer not null,
+      note      text not null,
+      primary key (op_id, kind),
+      unique (wallet_id, seq),
+      check (actual = charged + absorbed)
+    ) strict, without rowid
+    """,
+)
+
+_DIRECTORY = (
+    """
+    create table account (
+      account_id text primary key,
+      name       text not null,
+      wallet_id  integer not null unique,
+      postpaid   integer not null,
+      created_at integer not null
+    ) strict, without rowid
+    """,
+    """
+    create table api_key (
+      key_id            text primary key,
+      account_id        text not null,
+      wallet_id         integer not null,
+      line_ids          text not null,
+      secret_sha256     blob not null unique,
+      name              text not null,
+      prefix            text not null,
+      scope             integer not null,
+      status            integer not null,
+      created_at        integer not null,
+      cap               integer,
+      expires_at        integer not null,
+      revoked_at        integer not null,
+      external_user_id  text not null,
+      metadata          text not null,
+      allowed_providers text not null,
+      allowed_models    text not null,
+      unbounded_output  integer not null,
+      on_disconnect     integer not null
+    ) strict, without rowid
+    """,
+    "create index key_of_account on api_key (account_id, key_id)",
+    """
+    create table mint_replay (
+      minter_key_id      text not null,
+      idempotency_sha256 blob not null,
+      request_json       text not null,
+      salt               blob not null,
+      key_id             text not null,
+      created_at         integer not null,
+      primary key (minter_key_id, idempotency_sha256)
+    ) strict, without rowid
+    """,
+    "create index mint_replay_age on mint_replay (created_at)",
+)
+
+_METER = (
+    """
+    create table charge_detail (
+      op_id               blob not null,
+      kind                integer not null,
+      wallet_id           integer not null,
+      seq                 integer not null,
+      at                  integer not null,
+      key_id              text not null,
+      account_id          text not null,
+      provider            text not null,
+      requested_model     text not null,
+      route               text not null,
+      request_id          text not null,
+      hold_price_version  text not null,
+      model               text not null,
+      measured            text not null,
+      actual              integer not null,
+      charged             integer not null,
+      absorbed            integer not null,
+      held                integer not null,
+      prior               integer not null,
+      overrun             integer not null,
+      late                integer not null,
+      settled_by          integer not null,
+      status              integer not null,
+      price_version       text not null,
+      http_status         integer not null,
+      latency_ms          integer not null,
+      first_byte_ms       integer not null,
+      reasoning_tokens    integer not null,
+      provider_request_id text not null,
+      input_tokens        integer not null,
+      output_tokens       integer not null,
+      cache_read_tokens   integer not null,
+      cache_write_tokens  integer not null,
+      primary key (op_id, kind)
+    ) strict, without rowid
+    """,
+    "create unique index charge_of_wallet on charge_detail (wallet_id, seq)",
+    "create index charge_of_key on charge_detail (key_id, seq)",
+    "create index charge_by_time on charge_detail (wallet_id, at)",
+    """
+    create table usage_hour (
+      wallet_id          integer not null,
+      hour               integer not null,
+      key_id             text not null,
+      provider           text not null,
+      model              text not null,
+      request_count      integer not null,
+      input_tokens       integer not null,
+      output_tokens      integer not null,
+      cache_read_tokens  integer not null,
+      cache_write_tokens integer not null,
+      charged            integer not null,
+      absorbed           integer not null,
+      latency_ms         integer not null,
+      primary key (wallet_id, hour, key_id, provider, model)
+    ) strict, without rowid
+    """,
+    """
+    create table price_card (
+      version   text primary key,
+      card_json text not null
+    ) strict, without rowid
+    """,
+    """
+    create table price_override (
+      position   integer primary key,
+      account_id text not null,
+      card_json  text not null,
+      created_at integer not null
+    ) strict
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER),)
+"""Step N takes a file from version N to N + 1. Steps are only ever appended."""
+
+VERSION = len(STEPS)
+
+
+def migrate(connection: sqlite3.Connection) -> int:
+    """Bring a file to `VERSION` and return the version it had.
+
+    Raises `Unavailable` when the file is from a newer release.
+    """
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version > VERSION:
+        raise Unavailable(
+            f"the store has schema version {version}, this release knows {VERSION}: upgrade it"
+        )
+    for number in range(version, VERSION):
+        connection.execute("begin immediate")
+        for statement in STEPS[number]:
+            connection.execute(statement)
+        connection.execute(f"pragma user_version = {number + 1}")
+        connection.execute("commit")
+    return int(version)

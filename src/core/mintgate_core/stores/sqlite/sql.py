@@ -1,0 +1,155 @@
+"""Every statement of the embedded store besides its schema and its audit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+LINE_COLUMNS = "line_id, wallet_id, kind, cap, ceiling, held, spent, seq"
+HOLD_COLUMNS = (
+    "hold_id, wallet_id, line_ids, key_id, account_id, provider, model, route, request_id,"
+    " price_version, amount, worst, output_tokens, fitted, on_disconnect, metered,"
+    " metered_amount, reserved_at, expires_at"
+)
+JOURNAL_COLUMNS = (
+    "op_id, kind, wallet_id, seq, key_id, line_ids, granted, held, actual, charged, absorbed,"
+    " at, note"
+)
+ACCOUNT_COLUMNS = "account_id, name, wallet_id, postpaid, created_at"
+KEY_COLUMNS = (
+    "key_id, account_id, wallet_id, line_ids, secret_sha256, name, prefix, scope, status,"
+    " created_at, cap, expires_at, revoked_at, external_user_id, metadata, allowed_providers,"
+    " allowed_models, unbounded_output, on_disconnect"
+)
+DETAIL_COLUMNS = (
+    "op_id, kind, wallet_id, seq, at, key_id, account_id, provider, requested_model, route,"
+    " request_id, hold_price_version, model, measured, actual, charged, absorbed, held, prior,"
+    " overrun, late, settled_by, status, price_version, http_status, latency_ms, first_byte_ms,"
+    " reasoning_tokens, provider_request_id, input_tokens, output_tokens, cache_read_tokens,"
+    " cache_write_tokens"
+)
+USAGE_COLUMNS = (
+    "request_count, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"
+    " charged, absorbed, latency_ms"
+)
+REPLAY_COLUMNS = "minter_key_id, idempotency_sha256, request_json, salt, key_id, created_at"
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _insert(table: str, columns: str) -> str:
+    return f"insert into {table} ({columns}) values ({_marks(columns.count(',') + 1)})"
+
+
+def select_in(columns: str, table: str, column: str, count: int) -> str:
+    """Rows of a table by a list of ids; `count` comes from `padded`."""
+    return f"select {columns} from {table} where {column} in ({_marks(count)})"
+
+
+IN_LIST_MAX = 1_024
+"""Ids in one statement; a batch has at most 512 operations."""
+
+LINE = (LINE_COLUMNS, "line", "line_id")
+HOLD = (HOLD_COLUMNS, "hold", "hold_id")
+ENTRY = (JOURNAL_COLUMNS, "journal", "op_id")
+KEY = (KEY_COLUMNS, "api_key", "key_id")
+
+
+def rows_by(
+    connection: sqlite3.Connection, source: tuple[str, str, str], ids: Iterable[object]
+) -> Iterator[Sequence[Any]]:
+    """Rows of `source` (columns, table, id column) by ids."""
+    values = list(ids)
+    for start in range(0, len(values), IN_LIST_MAX):
+        part = _padded(values[start : start + IN_LIST_MAX])
+        yield from connection.execute(select_in(*source, len(part)), part)
+
+
+def _padded(values: list[object]) -> list[object]:
+    """Repeat the last value up to the next power of two.
+
+    The driver caches prepared statements by their text; padding keeps the
+    number of texts at eleven.
+    """
+    size = 1
+    while size < len(values):
+        size *= 2
+    return values + [values[-1]] * (size - len(values))
+
+
+INSERT_LINE = _insert("line", LINE_COLUMNS)
+UPDATE_LINE = "update line set cap = ?, ceiling = ?, held = ?, spent = ?, seq = ? where line_id = ?"
+INSERT_HOLD = _insert("hold", HOLD_COLUMNS)
+UPDATE_HOLD = (
+    "update hold set amount = ?, metered = ?, metered_amount = ?, expires_at = ? where hold_id = ?"
+)
+DELETE_HOLD = "delete from hold where hold_id = ?"
+INSERT_JOURNAL = _insert("journal", JOURNAL_COLUMNS)
+INSERT_DETAIL = _insert("charge_detail", DETAIL_COLUMNS)
+ADD_USAGE_HOUR = (
+    "insert into usage_hour (wallet_id, hour, key_id, provider, model, "
+    + USAGE_COLUMNS
+    + f") values ({_marks(13)}) on conflict (wallet_id, hour, key_id, provider, model)"
+    + " do update set "
+    + ", ".join(f"{c} = usage_hour.{c} + excluded.{c}" for c in USAGE_COLUMNS.split(", "))
+)
+
+INSERT_ACCOUNT = _insert("account", ACCOUNT_COLUMNS)
+INSERT_KEY = _insert("api_key", KEY_COLUMNS)
+UPDATE_KEY = (
+    "update api_key set "
+    + ", ".join(f"{c} = ?" for c in KEY_COLUMNS.split(", ")[1:])
+    + " where key_id = ?"
+)
+INSERT_REPLAY = _insert("mint_replay", REPLAY_COLUMNS)
+DELETE_OLD_REPLAYS = "delete from mint_replay where created_at < ?"
+
+DUE_HOLDS = "select hold_id, wallet_id from hold where expires_at <= ? order by expires_at limit ?"
+HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = ? order by reserved_at limit ?"
+JOURNAL = (
+    f"select {JOURNAL_COLUMNS} from journal where wallet_id = ? and seq > ? order by seq limit ?"
+)
+WALLET_OF_HOLD = "select wallet_id from hold where hold_id = ?"
+WALLET_OF_ENTRY = "select wallet_id from journal where op_id = ? limit 1"
+LAST_TIME = (
+    # The newest entry of each wallet by the unique index, never the whole journal.
+    "select max(coalesce((select max(j.at) from line l join journal j"
+    " on j.wallet_id = l.line_id and j.seq = l.seq where l.kind = 1), 0),"
+    " coalesce((select max(reserved_at) from hold), 0),"
+    " coalesce((select max(created_at) from api_key), 0))"
+)
+
+KEYS = (
+    f"select {KEY_COLUMNS} from api_key where account_id = ? and (? = '' or external_user_id = ?)"
+    " and (? = '' or key_id < ?) order by key_id desc limit ?"
+)
+ACCOUNTS = f"select {ACCOUNT_COLUMNS} from account where account_id > ? order by account_id limit ?"
+REPLAY = (
+    f"select {REPLAY_COLUMNS} from mint_replay where minter_key_id = ?"
+    " and idempotency_sha256 = ? and created_at >= ?"
+)
+LAST_USED = "select at from charge_detail where key_id = ? order by seq desc limit 1"
+
+_USAGE_SUMS = ", ".join(f"sum({c})" for c in USAGE_COLUMNS.split(", "))
+_DETAIL_SUMS = _USAGE_SUMS.replace("sum(request_count)", "sum(prior = 0)")
+USAGE_HOURS = (
+    f"select key_id, provider, model, {_USAGE_SUMS} from usage_hour"
+    " where wallet_id = ? and hour >= ? and hour < ? and (? = '' or key_id = ?)"
+    " group by key_id, provider, model"
+)
+USAGE_EDGE = (
+    f"select key_id, provider, model, {_DETAIL_SUMS} from charge_detail"
+    " where wallet_id = ? and at >= ? and at < ? and (? = '' or key_id = ?)"
+    " group by key_id, provider, model"
+)
+EVENTS = (
+    f"select {DETAIL_COLUMNS} from charge_detail where wallet_id = :wallet"
+    " and (:from_ms = 0 or at >= :from_ms) and (:to_ms = 0 or at < :to_ms)"
+    " and (:before = 0 or seq < :before) and seq > :after"
+)
+EVENTS_OF_KEY = EVENTS.replace(
+    "where wallet_id = :wallet", "where key_id = :key and wallet_id = :wallet"
+)

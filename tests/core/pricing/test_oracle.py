@@ -1,0 +1,140 @@
+"""genai-prices' own calculation as an independent oracle for ours."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+import pytest
+from genai_prices import Usage, calc_price
+from genai_prices.data import providers
+from mintgate_core.pricing import PriceBook, Unit, Unpriced, rate
+from mintgate_core.pricing.genai import PROVIDER_IDS, moments_ms
+from mintgate_core.pricing.source import BaseCatalogue, load_limits
+from mintgate_core.pricing.units import CACHE_READ_UNITS, FEE_UNITS, INPUT_UNITS, OUTPUT_UNITS
+from mintgate_core.pricing.variants import is_standard
+
+PROVIDERS = {slug: next(p for p in providers if p.id == pid) for slug, pid in PROVIDER_IDS.items()}
+USAGES_EACH = 6
+
+
+def moment(at_ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+
+
+def usage_of(units: Mapping[Unit, int]) -> Usage:
+    """Our disjoint units as the package's nested ones."""
+
+    def total(*some: Unit) -> int:
+        return sum(units.get(unit, 0) for unit in some)
+
+    return Usage(
+        input_tokens=total(*INPUT_UNITS),
+        cache_read_tokens=total(*CACHE_READ_UNITS),
+        cache_write_tokens=total(Unit.CACHE_WRITE_5M_TOKENS, Unit.CACHE_WRITE_1H_TOKENS),
+        cache_write_1h_tokens=total(Unit.CACHE_WRITE_1H_TOKENS),
+        output_tokens=total(*OUTPUT_UNITS),
+        input_audio_tokens=total(Unit.INPUT_AUDIO_TOKENS, Unit.CACHE_READ_AUDIO_TOKENS),
+        input_image_tokens=total(Unit.INPUT_IMAGE_TOKENS, Unit.CACHE_READ_IMAGE_TOKENS),
+        input_video_tokens=total(Unit.INPUT_VIDEO_TOKENS, Unit.CACHE_READ_VIDEO_TOKENS),
+        cache_audio_read_tokens=total(Unit.CACHE_READ_AUDIO_TOKENS),
+        cache_image_read_tokens=total(Unit.CACHE_READ_IMAGE_TOKENS),
+        cache_video_read_tokens=total(Unit.CACHE_READ_VIDEO_TOKENS),
+        output_audio_tokens=total(Unit.OUTPUT_AUDIO_TOKENS),
+        output_image_tokens=total(Unit.OUTPUT_IMAGE_TOKENS),
+        output_video_tokens=total(Unit.OUTPUT_VIDEO_TOKENS),
+        web_searches=total(*FEE_UNITS),
+    )
+
+
+def random_units(rng: random.Random, priced: Mapping[Unit, int]) -> dict[Unit, int]:
+    """A few units that have a price, at sizes on both sides of every real threshold."""
+    chosen = rng.sample(sorted(priced), k=min(len(priced), rng.randint(1, 6)))
+    size = rng.choice((10, 1_000, 100_000, 300_000))
+    return {unit: rng.randint(0, 5 if unit in FEE_UNITS else size) for unit in chosen}
+
+
+@pytest.mark.parametrize("slug", sorted(PROVIDERS))
+def test_every_price_of_every_model_agrees_with_the_package(bare: BaseCatalogue, slug: str) -> None:
+    """At each moment, under each variant, for random usage: the same cost, rounded up once."""
+    provider = PROVIDERS[slug]
+    rng = random.Random(slug)  # noqa: S311 - a reproducible sample, not a secret
+    compared = 0
+    for model in provider.models:
+        if model.id not in bare.models(slug):
+            continue
+        whens = [v.when for v in model.price_variants or ()]
+        for at_ms in sorted(moments_ms(model)):
+            card = bare.timeline(slug, model.id).at(at_ms)
+            assert card is not None
+            for when in [{}, *whens]:
+                variants = [f"{kind}={value}" for kind, value in when.items()]
+                if any(v not in card.rates and not is_standard(v) for v in variants):
+                    # A variant before its start; the package silently takes the standard price.
+                    continue
+                for _ in range(USAGES_EACH):
+                    units = random_units(rng, card.rates[""].prices)
+                    theirs = model.calc_price(
+                        usage_of(units),
+                        provider,
+                        genai_request_timestamp=moment(at_ms),
+                        price_context=when,
+                    )
+                    nano = (theirs.total_price * 10**9).to_integral_value(ROUND_CEILING)
+                    ours = rate(card, units, variants)
+                    assert ours.amount_nano_usd == nano, (model.id, at_ms, variants, units)
+                    compared += 1
+    assert compared > 300
+
+
+def test_every_packaged_price_is_a_whole_number_of_pico_usd(bare: BaseCatalogue) -> None:
+    """Rounding to pico-USD changes no price of today's data."""
+    for slug, provider in PROVIDERS.items():
+        for model in provider.models:
+            if model.id not in bare.models(slug):
+                continue
+            for at_ms in moments_ms(model):
+                card = bare.timeline(slug, model.id).at(at_ms)
+                assert card is not None
+                theirs = model.calc_price(
+                    Usage(input_tokens=1), provider, genai_request_timestamp=moment(at_ms)
+                )
+                exact = Decimal(card.rates[""].prices[Unit.INPUT_TOKENS]).scaleb(-12)
+                assert theirs.total_price == exact
+
+
+def test_names_find_the_model_that_the_package_finds(book: PriceBook, now_ms: int) -> None:
+    """Aliases, dated ids, fine-tunes, any case: one lookup rule, and Unpriced where it is ours."""
+    names = [(slug, name) for slug, names in load_limits().items() for name in names]
+    names += [
+        ("openai", "GPT-4o-2024-11-20"),
+        ("openai", "gpt-5.2-20251211"),
+        ("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc"),
+        ("openai", "ft:gpt-3.5-turbo:acme"),
+        ("anthropic", "claude-sonnet-4-5-20250929"),
+        ("anthropic", "claude-3-5-haiku-20241022"),
+        ("gemini", "gemini-2.5-pro-preview-06-05"),
+    ]
+    found = 0
+    for slug, name in names:
+        try:
+            theirs = calc_price(
+                Usage(input_tokens=1),
+                name,
+                provider_id=PROVIDER_IDS[slug],
+                genai_request_timestamp=moment(now_ms),
+            ).model.id
+        except LookupError:
+            theirs = ""
+        try:
+            ours = book.find("acct", slug, name, now_ms).model
+        except Unpriced:
+            excluded = theirs.startswith(("gemma", "claude")) if slug == "gemini" else False
+            unmetered = ("moderation", "whisper", "tts-1", "gpt-transcribe", "gpt-live", "gpt-real")
+            assert theirs == "" or excluded or theirs.startswith(unmetered), (slug, name, theirs)
+        else:
+            assert ours == theirs
+            found += 1
+    assert found > 150
