@@ -1,0 +1,103 @@
+"""One facade worker in the foreground: `python -m mintgate_facade [--worker N]`.
+
+Several workers share a port (SO_REUSEPORT); the kernel spreads connections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+from mintgate.config import ConfigError, Settings
+from mintgate.tokens import load_or_create
+
+from mintgate_facade.app import Facade
+from mintgate_facade.relay.asgi import AbortFilter
+from mintgate_facade.settings import FacadeSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STOP_GRACE_S = 30
+"""How long running answers may go on after a signal to stop."""
+KEEPALIVE_S = 75
+"""Longer than the idle time of the SDKs' pools, so that they close first."""
+BACKLOG = 2_048
+GC_THRESHOLDS = (20_000, 20, 50)
+
+
+class _Server(uvicorn.Server):
+    """Says on standard output when connections are accepted."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What exists now lives as long as the process: a full collection that walks it
+        # would stop every stream for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            sys.stdout.write(f"MINTGATE_READY http={host}:{port}\n")
+            sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one worker until it is told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m mintgate_facade", description=__doc__)
+    parser.add_argument("--worker", type=int, default=0, help="its number, for the log")
+    worker = parser.parse_args(arguments).worker
+    try:
+        settings = Settings.load()
+        facade_settings = FacadeSettings.of(settings, load_or_create(settings))
+        listener = _listener(facade_settings.host, facade_settings.http_port)
+    except (ConfigError, OSError) as failure:
+        sys.stderr.write(f"mintgate_facade: {failure}\n")
+        return 1
+    _log_to_stderr(facade_settings.log_level, worker)
+    server = _Server(
+        uvicorn.Config(
+            Facade(facade_settings),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEPALIVE_S,
+            timeout_graceful_shutdown=STOP_GRACE_S,
+            backlog=BACKLOG,
+        )
+    )
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def _log_to_stderr(level: str, worker: int) -> None:
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format=f"%(asctime)s level=%(levelname)s worker={worker} logger=%(name)s %(message)s",
+    )
+    logging.getLogger("uvicorn.error").addFilter(AbortFilter())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The composition root of one facade worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from mintgate.channel import open_aio_channel
+from mintgate.v1.keys_pb2_grpc import KeysServiceStub
+from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
+from mintgate.v1.meter_pb2_grpc import MeterServiceStub
+
+from mintgate_facade.background import TaskSet
+from mintgate_facade.control.app import create_control
+from mintgate_facade.control.core import Core
+from mintgate_facade.relay.charges import Charges
+from mintgate_facade.relay.core_calls import CoreCalls
+from mintgate_facade.relay.gateway import Gateway
+from mintgate_facade.relay.holds import ActiveHolds
+from mintgate_facade.relay.link import LedgerLink
+from mintgate_facade.relay.metered import Metered
+from mintgate_facade.relay.outbox import Outbox
+from mintgate_facade.relay.targets import Targets
+from mintgate_facade.relay.unmetered import Unmetered
+from mintgate_facade.relay.upstream import Upstream
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+    from mintgate_facade.relay.asgi import Receive, Scope, Send
+    from mintgate_facade.settings import FacadeSettings
+
+_log = logging.getLogger("mintgate.facade")
+
+STOP_WAIT_S = 5.0
+"""How long requests that were cancelled have to put their charges away."""
+DELIVER_WAIT_S = 2.0
+"""How long the outbox then has to reach the ledger; the rest waits on the disk."""
+
+
+class Facade:
+    """One worker: an ASGI app that starts and stops with the server's lifespan."""
+
+    def __init__(self, settings: FacadeSettings) -> None:
+        self._settings = settings
+        self._running: _Running | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._running is None:
+            raise RuntimeError("the facade was not started")
+        else:
+            await self._running.gateway(scope, receive, send)
+
+    async def start(self) -> None:
+        """Open everything; must be called on the loop that will serve."""
+        self._running = await _Running.open(self._settings)
+
+    async def stop(self) -> None:
+        """Put every open charge away and close everything."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except OSError as failure:
+            message = f"the facade cannot start: {failure}"
+            await send({"type": "lifespan.startup.failed", "message": message})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Running:
+    """What exists between start and stop."""
+
+    def __init__(self, settings: FacadeSettings, channel: grpc.aio.Channel) -> None:
+        token = settings.service_token
+        self.channel = channel
+        self.link = LedgerLink(LedgerServiceStub(channel), token)
+        self.outbox = Outbox(settings.outbox_directory, self.link)
+        self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
+        self.upstream = Upstream()
+        self.tasks = TaskSet()
+        self.core = Core(channel, token)
+        core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
+        targets = Targets(settings.accounts, self.upstream)
+        charges = Charges(self.link, self.outbox)
+        self.gateway = Gateway(
+            targets=targets,
+            metered=Metered(self.link, charges, self.holds, targets, settings.hold_ttl_ms),
+            unmetered=Unmetered(core_calls, targets),
+            control=create_control(self.core, self.ready, simulated=settings.simulated),
+        )
+
+    @classmethod
+    async def open(cls, settings: FacadeSettings) -> _Running:
+        """Make and start every part; raises `OSError` when the outbox cannot be opened."""
+        running = cls(settings, open_aio_channel(settings.core_target))
+        running.link.start()
+        try:
+            await running.outbox.start()
+        except OSError:
+            await running.link.close()
+            await running.channel.close(None)
+            raise
+        running.upstream.start()
+        running.tasks.spawn(running.holds.run(), "holds")
+        return running
+
+    async def close(self) -> None:
+        """Stop in the order in which nothing is lost: requests, outbox, ledger, the rest."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_S):
+                await self.holds.empty()
+        await self.tasks.close()
+        if self.link.connected:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DELIVER_WAIT_S):
+                    await self.outbox.delivered()
+        await self.outbox.close()
+        await self.link.drain()
+        await self.link.close()
+        await self.upstream.close()
+        await self.channel.close(None)
+        if self.outbox.open_count:
+            _log.warning("%d charges wait in the outbox", self.outbox.open_count)
+
+    async def ready(self) -> str:
+        """What is missing before a request could be served; nothing when all is well."""
+        if not self.outbox.accepting:
+            return "the outbox cannot be written"
+        if not self.link.connected or not await self.core.serving():
+            return "the ledger is away"
+        return ""

@@ -1,0 +1,1 @@
+"""The REST control surface: keys, usage, balance, catalogue, accounts, health."""

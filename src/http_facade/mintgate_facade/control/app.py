@@ -1,0 +1,39 @@
+"""Builds the control app: REST over the core, with the caller's own credential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from mintgate_facade.control import accounts, errors, keys, usage
+from mintgate_facade.control.catalog import catalog_router
+from mintgate_facade.control.health import health_router
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mintgate_facade.control.core import Core
+
+_DESCRIPTION = """\
+Mint a key for each user, cap it hard, meter it exactly, bill from one call.
+Money is in micro-USD rounded half to even (`*_micros`), and exact in nano-USD (`*_nanos`).
+Authenticate with a master key as `Authorization: Bearer` or `x-api-key`.
+Unknown fields and parameters are errors.
+"""
+
+
+def create_control(core: Core, ready: Callable[[], Awaitable[str]], *, simulated: bool) -> FastAPI:
+    """Make the control app.
+
+    `ready` says what is missing before a request could be served, or nothing.
+    """
+    app = FastAPI(title="Mintgate control API", version="1", description=_DESCRIPTION)
+    app.state.core = core
+    errors.install(app)
+    app.include_router(keys.router)
+    app.include_router(usage.router)
+    app.include_router(accounts.router)
+    app.include_router(catalog_router(core))
+    app.include_router(health_router(ready, simulated=simulated))
+    return app

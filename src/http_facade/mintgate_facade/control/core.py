@@ -1,0 +1,71 @@
+"""The core as the control routes see it: every call carries the caller's own credential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+from fastapi import Depends, Request
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from mintgate.channel import authorization
+from mintgate.errors import error_from_rpc
+from mintgate.v1.keys_pb2_grpc import AccountsServiceStub, KeysServiceStub
+from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
+from mintgate.v1.meter_pb2_grpc import MeterServiceStub
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+CALL_WAIT_S = 10.0
+HEALTH_WAIT_S = 1.0
+_Request_contra = TypeVar("_Request_contra", contravariant=True)
+_Response_co = TypeVar("_Response_co", covariant=True)
+
+
+class _Method(Protocol[_Request_contra, _Response_co]):
+    def __call__(
+        self, request: _Request_contra, /, *, timeout: float, metadata: tuple[tuple[str, str], ...]
+    ) -> Awaitable[_Response_co]: ...
+
+
+class Core:
+    """The core's services over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel, service_token: str) -> None:
+        self.keys = KeysServiceStub(channel)
+        self.accounts = AccountsServiceStub(channel)
+        self.ledger = LedgerServiceStub(channel)
+        self.meter = MeterServiceStub(channel)
+        self.service_token = service_token
+        self._health = HealthStub(channel)
+
+    async def call(
+        self,
+        method: _Method[_Request_contra, _Response_co],
+        request: _Request_contra,
+        credential: str,
+    ) -> _Response_co:
+        """Make one call; raises `mintgate.errors.MintgateError`."""
+        try:
+            return await method(request, timeout=CALL_WAIT_S, metadata=authorization(credential))
+        except grpc.RpcError as failure:
+            raise error_from_rpc(failure) from None
+
+    async def serving(self) -> bool:
+        """Whether the core says that it can work."""
+        try:
+            response = await self._health.Check(HealthCheckRequest(), timeout=HEALTH_WAIT_S)
+        except grpc.RpcError:
+            return False
+        return bool(response.status == HealthCheckResponse.SERVING)
+
+
+def _core_of(request: Request) -> Core:
+    core: Core = request.app.state.core
+    return core
+
+
+CoreDependency = Annotated[Core, Depends(_core_of)]
+"""Gives a route the application's core."""

@@ -1,0 +1,114 @@
+"""What control requests may say; anything else is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mintgate_facade.control.reading import Usd
+
+MILLISECONDS_MAX = 1 << 52
+PAGE_MAX = 1_000
+
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
+ExternalUserId = Annotated[str, Field(strict=True, max_length=200)]
+Milliseconds = Annotated[int, Field(strict=True, ge=0, le=MILLISECONDS_MAX)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(strict=True, min_length=1, max_length=64)],
+        Annotated[str, Field(strict=True, max_length=500)],
+    ],
+    Field(max_length=32),
+]
+Names = list[Annotated[str, Field(strict=True, min_length=1, max_length=200)]]
+
+
+class Strict(BaseModel):
+    """A document in which an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class KeySettings(Strict):
+    """What may be set on a key, at its minting and later."""
+
+    max_spend_usd: Usd | None = Field(
+        None, description="Hard cap over the key's life, USD, at most nine decimals; null: none."
+    )
+    expires_at: Milliseconds | None = Field(
+        None, description="Milliseconds since 1970; null or 0 means never."
+    )
+    external_user_id: ExternalUserId | None = Field(None, description="Your own id of the user.")
+    metadata: Metadata | None = Field(None, description="Replaced as a whole.")
+    allowed_models: Names | None = Field(
+        None, description="Shell-style patterns of models; null or empty means all."
+    )
+    allowed_providers: Names | None = Field(
+        None, description="Provider slugs; null or empty means all."
+    )
+    unbounded_output: Literal["fit", "reject"] | None = Field(
+        None,
+        description="When a request states no output limit: give it one that fits the cap, "
+        "or never touch it and hold the model's maximum.",
+    )
+    on_disconnect: Literal["abort", "drain"] | None = Field(
+        None,
+        description="When the client leaves: stop the provider and charge what was delivered, "
+        "or read the answer to its end and charge its exact usage.",
+    )
+
+
+class MintKey(KeySettings):
+    """Body of `POST /v1/keys`."""
+
+    name: Name
+    scope: Literal["standard", "master", "admin"] = Field(
+        "standard", description="`admin` is another word for `master`."
+    )
+
+
+class ChangeKey(KeySettings):
+    """Body of `PATCH /v1/keys/{id}`: only fields that are there are changed."""
+
+    name: Name | None = None
+    status: Literal["active", "paused"] | None = None
+
+
+class MakeAccount(Strict):
+    """Body of `POST /v1/accounts`."""
+
+    name: Name
+    postpaid: Annotated[bool, Field(strict=True)] = False
+    grant_usd: Usd | None = Field(None, description="First balance of a prepaid wallet, USD.")
+
+
+class KeyPage(Strict):
+    """Query of `GET /v1/keys`."""
+
+    limit: int = Field(100, ge=1, le=PAGE_MAX)
+    cursor: str = Field("", max_length=500, description="`next_cursor` of the page before.")
+    external_user_id: str = Field("", max_length=200)
+
+
+class Window(Strict):
+    """Query of `GET /v1/usage`."""
+
+    from_ms: int = Field(
+        0, ge=0, le=MILLISECONDS_MAX, description="Inclusive; default: start of this UTC month."
+    )
+    to_ms: int = Field(0, ge=0, le=MILLISECONDS_MAX, description="Exclusive; default: now.")
+
+
+class EventPage(Window):
+    """Query of `GET /v1/keys/{id}/usage`."""
+
+    limit: int = Field(100, ge=1, le=PAGE_MAX)
+    cursor: int = Field(0, ge=0, description="`next_cursor` of the page before.")
+
+
+class AccountPage(Strict):
+    """Query of `GET /v1/accounts`."""
+
+    limit: int = Field(100, ge=1, le=PAGE_MAX)
+    cursor: str = Field("", max_length=500)

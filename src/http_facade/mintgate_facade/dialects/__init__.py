@@ -1,0 +1,1 @@
+"""Wire shapes of provider families, as pure functions over bytes: no I/O, no money."""

@@ -1,0 +1,240 @@
+"""What a dialect is: the wire shape of a family of providers, as pure functions.
+
+A dialect turns a request into upper bounds, an answer into exact units, and a
+failure into the body that the provider's own SDK understands. It does no I/O,
+so that any split of the same bytes can be tested to give the same usage.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mintgate.v1.ledger_pb2 import Bound, SettledBy
+    from mintgate.v1.meter_pb2 import ModelPrice
+
+
+class Policy(enum.StrEnum):
+    """What the gateway does with a route. The table of routes is closed."""
+
+    METERED = "metered"
+    """Held, forwarded, settled."""
+    FREE = "free"
+    """Authenticated and forwarded; the provider bills nothing for it."""
+    LOCAL = "local"
+    """Answered by the gateway itself."""
+    DENIED = "denied"
+    """Refused (403) with `Route.reason`."""
+    UNKNOWN = "unknown"
+    """No such path (404). Never a row: made for what no row matches."""
+    WRONG_METHOD = "wrong_method"
+    """The path exists under other methods (405). Never a row, as above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of a provider's closed route table.
+
+    `path` is relative to the provider's base URL as its SDK has it by default
+    and may hold one `{model}` placeholder. `operation` names the dialect's
+    reading of it, for example "chat". A denied row may end in `/*`.
+    """
+
+    method: str
+    path: str
+    policy: Policy
+    operation: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request as a dialect sees it: parsed once, credentials already removed."""
+
+    body: bytes
+    """The exact bytes that would be forwarded."""
+    document: Mapping[str, Any]
+    """`body` parsed; duplicate keys were refused before. Empty for GET."""
+    path_model: str = ""
+    """What stood at `{model}` in the path."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Lower-case names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a metered request asks for."""
+
+    model: str
+    bound: Bound
+    body: bytes
+    """What to forward: `RequestView.body`, or a splice of it."""
+    stream: bool = False
+    hide_usage: bool = False
+    """The usage chunk was asked for by us, so the client must not see it."""
+    delivered_input_tokens: int = 0
+    """Our count of the input, charged when the answer breaks off before the
+    provider says its own; never above the bound."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What an answer has been seen to use so far: totals, not increments.
+
+    `units` maps `mintgate.v1.Unit` numbers to counts; units are disjoint.
+    """
+
+    units: dict[int, int] = field(default_factory=dict)
+    basis: SettledBy.ValueType = 0  # type: ignore[assignment]  # UNSPECIFIED until something was read
+    variants: tuple[str, ...] = ()
+    model: str = ""
+    provider_request_id: str = ""
+    reasoning_tokens: int = 0
+
+
+class Meter(Protocol):
+    """Reads one answer as it passes, and decides what may pass at once.
+
+    The closing bytes (the terminal event of a stream, the last byte of a JSON
+    body) are kept back until `close`, because they may go to the client only
+    after the charge is durable. Content never waits for later content.
+    """
+
+    @property
+    def final(self) -> bool:
+        """The exact usage is known and cannot change: the relay may settle."""
+
+    @property
+    def complete(self) -> bool:
+        """The provider's own end of the answer was seen."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take bytes from the provider; return those that may go on now.
+
+        Raises `BrokenAnswer` when the bytes cannot be of this dialect.
+        """
+
+    def close(self) -> bytes:
+        """The provider's body has ended cleanly: return what was kept back.
+
+        Call it once. Half an event that no client could read is not returned.
+        After a connection that broke, do not call it: `reading` alone is right.
+        """
+
+    def reading(self) -> Reading:
+        """Usage so far: the provider's numbers, or counted from what passed."""
+
+
+class FailureKind(enum.StrEnum):
+    """Why the gateway itself answers; each dialect has a native shape for each."""
+
+    BAD_REQUEST = "bad_request"  # 400
+    UNAUTHENTICATED = "unauthenticated"  # 401
+    PAYMENT_REQUIRED = "payment_required"  # 402, cap or wallet
+    FORBIDDEN = "forbidden"  # 403, key may not, or the route is denied
+    NOT_FOUND = "not_found"  # 404, unknown route
+    MODEL_NOT_FOUND = "model_not_found"  # 404, unknown or unpriced model
+    METHOD_NOT_ALLOWED = "method_not_allowed"  # 405
+    TOO_LARGE = "too_large"  # 413
+    UNSUPPORTED_MEDIA = "unsupported_media"  # 415, encoded or non-JSON body
+    RATE_LIMITED = "rate_limited"  # 429
+    INTERNAL = "internal"  # 500
+    UPSTREAM_FAILED = "upstream_failed"  # 502
+    LEDGER_AWAY = "ledger_away"  # 503
+    UPSTREAM_TIMEOUT = "upstream_timeout"  # 504
+
+
+STATUS: Mapping[FailureKind, int] = {
+    FailureKind.BAD_REQUEST: 400,
+    FailureKind.UNAUTHENTICATED: 401,
+    FailureKind.PAYMENT_REQUIRED: 402,
+    FailureKind.FORBIDDEN: 403,
+    FailureKind.NOT_FOUND: 404,
+    FailureKind.MODEL_NOT_FOUND: 404,
+    FailureKind.METHOD_NOT_ALLOWED: 405,
+    FailureKind.TOO_LARGE: 413,
+    FailureKind.UNSUPPORTED_MEDIA: 415,
+    FailureKind.RATE_LIMITED: 429,
+    FailureKind.INTERNAL: 500,
+    FailureKind.UPSTREAM_FAILED: 502,
+    FailureKind.LEDGER_AWAY: 503,
+    FailureKind.UPSTREAM_TIMEOUT: 504,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One answer of the gateway's own, before a dialect gives it its shape."""
+
+    kind: FailureKind
+    message: str
+    """A sentence that says what to change."""
+    param: str = ""
+    """The field of the request at fault, in the provider's own naming."""
+    code: str = ""
+    """A stable code, for example "cap_exceeded"; each kind has a default."""
+    request_id: str = ""
+    required_micros: int | None = None
+    remaining_micros: int | None = None
+    affordable_max_output_tokens: int | None = None
+    retry_after_s: int | None = None
+    """When to try again, seconds; only told with 429 and 503, within 1..20."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that all dialects agree on."""
+        return STATUS[self.kind]
+
+
+class RefusedRequest(Exception):
+    """A request that must not be forwarded; raised before any hold."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class BrokenAnswer(Exception):
+    """The provider's bytes cannot be read; what was delivered is settled."""
+
+
+class Dialect(Protocol):
+    """The wire shape of a family of providers. Instances hold no state."""
+
+    name: str
+
+    def read(self, route: Route, request: RequestView) -> Ask:
+        """Turn a metered request into bounds, or raise `RefusedRequest`."""
+
+    def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
+        """`ask.body` with the provider's own limit field spliced in, otherwise unchanged."""
+
+    def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
+        """Make the reader of this request's successful (2xx) answer."""
+
+    def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+        """Give a failure its native JSON body and its extra headers (lower-case)."""
+
+    def stream_error(self, route: Route, failure: Failure, content_type: str = "") -> bytes:
+        """The native in-stream error event, or empty when the dialect has none.
+
+        `content_type` is the answer's; where a dialect streams in more than one
+        framing it chooses the event's, and only SSE is assumed without it.
+        """
+
+    def models(
+        self,
+        route: Route,
+        prices: Sequence[ModelPrice],
+        query: Mapping[str, str],
+        path_model: str = "",
+    ) -> bytes:
+        """Answer a local models route from the catalogue; raises `RefusedRequest` if unknown.
+
+        A route with `{model}` answers the price named `path_model` (or `model` in
+        `query`), or the first of `prices` when the caller has looked it up by name.
+        """

@@ -1,0 +1,121 @@
+"""Reads Gemini contents for what they can be billed as.
+
+Only content that stands in the request, or at a public address, is let
+through: the Files API belongs to the operator's account, where any user of the
+gateway could name any other user's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from mintgate_facade.dialects.checks import (
+    OUTPUT_TOKENS_MAX,
+    Fields,
+    inside,
+    integer,
+    mapping,
+    objects,
+    refused,
+    text,
+)
+from mintgate_facade.dialects.gemini.names import unify
+
+IMAGE_TOKENS_MAX = 2_240
+"""One image at the highest media resolution."""
+
+
+@dataclass(slots=True)
+class Content:
+    """What a request's content adds to its bound."""
+
+    media_bytes: int = 0
+    """Bytes of the body that are media in base64."""
+    media_tokens: int = 0
+    """Most tokens that this media can be billed as, where its bytes do not bound it."""
+    text_size_bytes: int = 0
+    """UTF-8 bytes of the text parts."""
+    audio: bool = False
+    image: bool = False
+    video: bool = False
+    open: bool = False
+    """Some content is not in the request, or its tokens are not bounded by its bytes."""
+
+    @property
+    def media(self) -> bool:
+        """There is something besides text."""
+        return self.audio or self.image or self.video or self.open
+
+    def read_content(self, content: Fields, where: str) -> None:
+        """Read one content object: its role, and its parts."""
+        content = unify(content, where)
+        for index, part in enumerate(objects(content, "parts", where=where)):
+            self.read_part(part, f"{inside(where, 'parts')}[{index}]")
+
+    def read_part(self, part: Fields, where: str) -> None:
+        """Read one part; unknown fields are upstream's to refuse."""
+        part = unify(part, where)
+        words = text(part, "text", where=where)
+        if words is not None:
+            self.text_size_bytes += len(words.encode("utf-8", "surrogatepass"))
+        resolution = mapping(part, "mediaResolution", where=where)
+        asked = 0
+        if resolution is not None:
+            param = inside(where, "mediaResolution")
+            fields = unify(resolution, param)
+            asked = integer(fields, "numTokens", 0, OUTPUT_TOKENS_MAX, where=param) or 0
+        blob = mapping(part, "inlineData", where=where)
+        if blob is not None:
+            self._read_blob(unify(blob, where), inside(where, "inlineData"), asked)
+        file = mapping(part, "fileData", where=where)
+        if file is not None:
+            self._read_file(unify(file, where), inside(where, "fileData"))
+        response = mapping(part, "functionResponse", where=where)
+        if response is not None:
+            param = inside(where, "functionResponse")
+            for index, inner in enumerate(objects(unify(response, param), "parts", where=param)):
+                self.read_part(inner, f"{inside(param, 'parts')}[{index}]")
+
+    def _read_blob(self, blob: Fields, where: str, asked_tokens: int) -> None:
+        data = text(blob, "data", where=where) or ""
+        mime = (text(blob, "mimeType", where=where) or "").lower()
+        if mime.startswith("text/"):
+            return
+        self.media_bytes += len(data)
+        if mime.startswith("audio/"):
+            # 32 tokens a second; the thinnest codec spends 750 bytes on one.
+            self.audio = True
+        elif mime.startswith("image/"):
+            self.image = True
+            self.media_tokens += max(IMAGE_TOKENS_MAX, asked_tokens)
+        else:
+            # Video, PDF and the like: a few bytes can stand for many frames or pages.
+            self._mark_any()
+
+    def _read_file(self, file: Fields, where: str) -> None:
+        uri = text(file, "fileUri", where=where) or ""
+        param = inside(where, "fileUri")
+        parts = _split(uri, param)
+        host = (parts.hostname or "").lower()
+        if parts.scheme not in {"http", "https"} or not host or "generativelanguage" in host:
+            raise refused(
+                f"'{param}' must be a public http(s) address. Files stored at the provider cannot "
+                "be used through this gateway, because all its users share one account there; "
+                "send the content as inlineData.",
+                param,
+            )
+        self._mark_any()
+
+    def _mark_any(self) -> None:
+        self.open = True
+        self.audio = True
+        self.image = True
+        self.video = True
+
+
+def _split(uri: str, param: str) -> SplitResult:
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        raise refused(f"'{param}' is not an address.", param) from None

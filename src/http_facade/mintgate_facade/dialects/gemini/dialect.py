@@ -1,0 +1,87 @@
+"""The Gemini dialect behind the one interface that the relay calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
+from mintgate_facade.dialects.checks import bounded_nesting
+from mintgate_facade.dialects.gemini import errors, models
+from mintgate_facade.dialects.gemini.answer import answer_meter
+from mintgate_facade.dialects.gemini.embeddings import read_embedding
+from mintgate_facade.dialects.gemini.names import to_snake
+from mintgate_facade.dialects.gemini.request import read_generate
+from mintgate_facade.dialects.gemini.stream import ChunkArrayMeter, ChunkSseMeter
+from mintgate_facade.dialects.jsontext import parse_object, set_member
+from mintgate_facade.dialects.streams import EVENT_STREAM
+
+if TYPE_CHECKING:
+    from mintgate.v1.meter_pb2 import ModelPrice
+
+
+class GeminiDialect:
+    """Serves the Gemini API of AI Studio."""
+
+    name = "gemini"
+
+    def read(self, route: Route, request: RequestView) -> Ask:
+        """Turn a metered request into bounds, or raise `RefusedRequest`."""
+        with bounded_nesting():
+            return self._read(route.operation, request)
+
+    def _read(self, operation: str, request: RequestView) -> Ask:
+        match operation:
+            case "generate":
+                return read_generate(request, stream=False)
+            case "stream":
+                return read_generate(request, stream=True)
+            case "embed":
+                return read_embedding(request, batch=False)
+            case "embed_batch":
+                return read_embedding(request, batch=True)
+            case _:
+                raise LookupError(f"no reading for the operation {operation!r}")
+
+    def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
+        """`ask.body` with `maxOutputTokens` spliced in, under the names that it uses."""
+        document = parse_object(ask.body)
+        outer = _present(document, "generationConfig")
+        inner = _present(document.get(outer) or {}, "maxOutputTokens")
+        return set_member(ask.body, (outer, inner), str(output_tokens).encode())
+
+    def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
+        """Make the reader of a successful answer; its content type tells its framing."""
+        if content_type.startswith(EVENT_STREAM):
+            return ChunkSseMeter(ask)
+        if route.operation == "stream":
+            return ChunkArrayMeter(ask)
+        return answer_meter(ask)
+
+    def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+        """Give a failure Google's error body and its extra headers."""
+        return errors.error_body(failure)
+
+    def stream_error(self, route: Route, failure: Failure, content_type: str = "") -> bytes:
+        """Build the in-stream error, in the framing of the answer."""
+        if not content_type or content_type.startswith(EVENT_STREAM):
+            return errors.stream_event(failure)
+        return errors.array_element(failure) if route.operation == "stream" else b""
+
+    def models(
+        self,
+        route: Route,
+        prices: Sequence[ModelPrice],
+        query: Mapping[str, str],
+        path_model: str = "",
+    ) -> bytes:
+        """Answer a models route from the catalogue; raises `RefusedRequest` if unknown."""
+        if "{model}" in route.path:
+            return models.single_body(prices, path_model or query.get("model", ""))
+        return models.list_body(prices, query)
+
+
+def _present(fields: Mapping[str, object], name: str) -> str:
+    """Choose whichever of a field's two names is there; the usual one if neither is."""
+    snake = to_snake(name)
+    return snake if snake in fields else name

@@ -1,0 +1,67 @@
+"""Meters of OpenAI's answers that are one JSON document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_HOLD, SETTLED_BY_USAGE
+from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS, UNIT_OUTPUT_TOKENS
+
+from mintgate_facade.dialects.base import Ask, Reading
+from mintgate_facade.dialects.counted import text_bytes, tokens_in, within_limit
+from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.openai.usage import (
+    read_usage,
+    tier_variant,
+    web_searches,
+    with_searches,
+)
+from mintgate_facade.dialects.split import Units
+
+_OUTPUT_OF = {"chat": "choices", "completions": "choices", "responses": "output"}
+"""Where a document keeps what the model wrote."""
+
+
+def answer_meter(operation: str, ask: Ask) -> JsonMeter:
+    """Make the meter of one operation's JSON answer."""
+
+    def exact(document: Document) -> Reading | None:
+        usage = read_usage(document.get("usage"), image_output=operation == "images")
+        if usage is None:
+            return None
+        units, reasoning = usage
+        if operation == "responses":
+            units = with_searches(units, web_searches(document))
+        return _reading(document, units, SETTLED_BY_USAGE, reasoning)
+
+    def counted(document: Document | None, size_bytes: int) -> Reading:
+        return _counted(operation, ask, document, size_bytes)
+
+    return JsonMeter(exact, counted)
+
+
+def _counted(operation: str, ask: Ask, document: Document | None, size_bytes: int) -> Reading:
+    if operation == "images":
+        # The pictures were drawn before the first byte, and nothing says at what cost.
+        return Reading(basis=SETTLED_BY_HOLD)
+    if document is None:
+        written = size_bytes if operation in _OUTPUT_OF else 0
+        document = {}
+    else:
+        written = text_bytes(document.get(_OUTPUT_OF.get(operation, ""), ""))
+    units: Units = {
+        UNIT_INPUT_TOKENS: ask.delivered_input_tokens,
+        UNIT_OUTPUT_TOKENS: within_limit(ask, tokens_in(written)),
+    }
+    return _reading(document, units, SETTLED_BY_COUNTED, 0)
+
+
+def _reading(document: Document, units: Units, basis: Any, reasoning: int) -> Reading:
+    return Reading(
+        units={unit: number for unit, number in units.items() if number},
+        basis=basis,
+        variants=tier_variant(document.get("service_tier")),
+        model=str(document.get("model") or ""),
+        provider_request_id=str(document.get("id") or ""),
+        reasoning_tokens=reasoning,
+    )

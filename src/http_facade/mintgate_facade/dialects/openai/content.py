@@ -1,0 +1,147 @@
+"""Reads messages and input items for what they can be billed as.
+
+Only content that stands in the request, or at a public address, is let
+through: a file or an item stored at the provider belongs to the operator's
+account, where any user of the gateway could name any other user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mintgate_facade.dialects.checks import (
+    Fields,
+    array,
+    choice,
+    element,
+    inside,
+    mapping,
+    refused,
+    text,
+)
+
+IMAGE_TOKENS_MAX = 4_096
+"""Covers 1,445 tokens in tiles and 1,536 patches at the largest multiplier, 2.46."""
+IMAGE_TOKENS_MAX_FULL = 24_600
+"""10,000 patches at 2.46: `detail` "original", or left to the model."""
+IMAGE_TOKENS_MAX_MINI = 49_000
+"""gpt-4o-mini bills an image at about 33 times its tiles."""
+
+_DETAILS = frozenset({"auto", "low", "high", "original"})
+_STORED = (
+    "Content stored at the provider cannot be used through this gateway, because all its users "
+    "share one account there. Send the content itself."
+)
+_TEXT_PARTS = {
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "refusal": "refusal",
+    "summary_text": "text",
+    "reasoning_text": "text",
+}
+
+
+@dataclass(slots=True)
+class Content:
+    """What a request's content adds to its bound."""
+
+    model: str
+    media_bytes: int = 0
+    """Bytes of the body that are media in base64."""
+    media_tokens: int = 0
+    """Most tokens that this media can be billed as, where its bytes do not bound it."""
+    images: bool = False
+    audio: bool = False
+    open: bool = False
+    """Some content is not in the request, or its tokens are not bounded by its bytes."""
+
+    def read_messages(self, messages: Any) -> None:
+        """Read the messages of a chat request."""
+        for index, value in enumerate(messages):
+            where = f"messages[{index}]"
+            message = element(value, where)
+            if message.get("audio") is not None:
+                raise refused(_STORED, inside(where, "audio"), "unsupported_parameter")
+            self.read_content(message, "content", where)
+
+    def read_content(self, fields: Fields, name: str, where: str) -> None:
+        """Read a field that holds a string or a list of parts."""
+        value = fields.get(name)
+        if value is None or isinstance(value, str):
+            return
+        for index, part in enumerate(array(fields, name, where=where) or ()):
+            param = f"{inside(where, name)}[{index}]"
+            self.read_part(element(part, param), param)
+
+    def read_part(self, part: Fields, where: str) -> None:
+        """Read one content part; its type must be one that can be metered."""
+        kind = text(part, "type", where=where) or ""
+        name = _TEXT_PARTS.get(kind)
+        if name is not None:
+            text(part, name, where=where)
+            return
+        match kind:
+            case "image_url":
+                self._read_image_url(part, where)
+            case "input_image" | "computer_screenshot":
+                self._read_image(part, where)
+            case "input_audio":
+                self._read_audio(part, where)
+            case "file" | "input_file":
+                self._read_file(part, where)
+            case _:
+                raise refused(
+                    f"Content of type {kind[:64]!r} is not supported by this gateway.",
+                    inside(where, "type"),
+                )
+
+    def _read_image_url(self, part: Fields, where: str) -> None:
+        image = mapping(part, "image_url", where=where)
+        if image is None:
+            raise refused("An image part needs an image_url.", inside(where, "image_url"))
+        self._add_image(image, "url", inside(where, "image_url"))
+
+    def _read_image(self, part: Fields, where: str) -> None:
+        self._refuse_stored(part, where)
+        self._add_image(part, "image_url", where)
+
+    def _add_image(self, fields: Fields, name: str, where: str) -> None:
+        url = text(fields, name, where=where) or ""
+        detail = choice(fields, "detail", _DETAILS, where=where)
+        self.images = True
+        if not url.startswith("data:"):
+            self.open = True
+            return
+        self.media_bytes += len(url)
+        self.media_tokens += _image_tokens(self.model, detail)
+
+    def _read_audio(self, part: Fields, where: str) -> None:
+        audio = mapping(part, "input_audio", where=where) or {}
+        data = text(audio, "data", where=inside(where, "input_audio")) or ""
+        self.audio = True
+        self.media_bytes += len(data)
+
+    def _read_file(self, part: Fields, where: str) -> None:
+        nested = mapping(part, "file", where=where)
+        if nested is not None:
+            part, where = nested, inside(where, "file")
+        self._refuse_stored(part, where)
+        # Pages become text and a picture each: the bytes of a file bound neither.
+        self.open = True
+        self.images = True
+        self.media_bytes += len(text(part, "file_data", where=where) or "")
+
+    @staticmethod
+    def _refuse_stored(part: Fields, where: str) -> None:
+        if part.get("file_id") is not None:
+            raise refused(_STORED, inside(where, "file_id"), "unsupported_parameter")
+
+
+def _image_tokens(model: str, detail: str | None) -> int:
+    if model.startswith("gpt-4o-mini"):
+        return IMAGE_TOKENS_MAX_MINI
+    if detail in {"low", "high"}:
+        return IMAGE_TOKENS_MAX
+    return IMAGE_TOKENS_MAX_FULL

@@ -1,0 +1,97 @@
+"""The OpenAI dialect behind the one interface that the relay calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
+from mintgate_facade.dialects.checks import bounded_nesting
+from mintgate_facade.dialects.jsontext import set_member
+from mintgate_facade.dialects.openai import errors, models
+from mintgate_facade.dialects.openai.answer import answer_meter
+from mintgate_facade.dialects.openai.chat import read_chat
+from mintgate_facade.dialects.openai.completions import read_completion
+from mintgate_facade.dialects.openai.embeddings import read_embedding
+from mintgate_facade.dialects.openai.flavor import Flavor
+from mintgate_facade.dialects.openai.images import read_image
+from mintgate_facade.dialects.openai.responses import read_response
+from mintgate_facade.dialects.openai.stream import (
+    ChatStreamMeter,
+    ImageStreamMeter,
+    ResponsesStreamMeter,
+)
+from mintgate_facade.dialects.streams import EVENT_STREAM
+
+if TYPE_CHECKING:
+    from mintgate.v1.meter_pb2 import ModelPrice
+
+_STREAM_METERS: Mapping[str, type[ChatStreamMeter | ResponsesStreamMeter | ImageStreamMeter]] = {
+    "chat": ChatStreamMeter,
+    "completions": ChatStreamMeter,
+    "responses": ResponsesStreamMeter,
+    "images": ImageStreamMeter,
+}
+
+
+class OpenAIDialect:
+    """Serves OpenAI, and vendors of the same shape by their `Flavor`."""
+
+    name = "openai"
+
+    def __init__(self, flavor: Flavor | None = None) -> None:
+        self._flavor = flavor or Flavor()
+
+    def read(self, route: Route, request: RequestView) -> Ask:
+        """Turn a metered request into bounds, or raise `RefusedRequest`."""
+        with bounded_nesting():
+            return self._read(route.operation, request)
+
+    def _read(self, operation: str, request: RequestView) -> Ask:
+        match operation:
+            case "chat":
+                return read_chat(request, self._flavor)
+            case "responses":
+                return read_response(request, self._flavor)
+            case "completions":
+                return read_completion(request, self._flavor)
+            case "embeddings":
+                return read_embedding(request)
+            case "images":
+                return read_image(request)
+            case _:
+                raise LookupError(f"no reading for the operation {operation!r}")
+
+    def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
+        """`ask.body` with the output limit spliced in, otherwise unchanged."""
+        chat = route.operation == "chat"
+        field = self._flavor.limit_field if chat else "max_output_tokens"
+        return set_member(ask.body, (field,), str(output_tokens).encode())
+
+    def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
+        """Make the reader of a successful answer; its content type tells its framing."""
+        if content_type.startswith(EVENT_STREAM) and route.operation in _STREAM_METERS:
+            return _STREAM_METERS[route.operation](ask)
+        return answer_meter(route.operation, ask)
+
+    def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+        """Give a failure OpenAI's error body and its extra headers."""
+        return errors.error_body(failure, flat=self._flavor.flat_errors)
+
+    def stream_error(self, route: Route, failure: Failure, content_type: str = "") -> bytes:
+        """Build the in-stream error event; the SDKs raise `APIError` for it."""
+        if content_type and not content_type.startswith(EVENT_STREAM):
+            return b""
+        return errors.stream_event(failure, responses=route.operation == "responses")
+
+    def models(
+        self,
+        route: Route,
+        prices: Sequence[ModelPrice],
+        query: Mapping[str, str],
+        path_model: str = "",
+    ) -> bytes:
+        """Answer a models route from the catalogue; raises `RefusedRequest` if unknown."""
+        if "{model}" in route.path:
+            return models.single_body(prices, path_model or query.get("model", ""))
+        return models.list_body(prices)

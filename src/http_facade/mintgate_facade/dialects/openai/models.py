@@ -1,0 +1,32 @@
+"""`GET /models` and `GET /models/{model}` from the catalogue (openai/types/model.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from mintgate_facade.dialects.catalogue import find_price, unique_models
+
+if TYPE_CHECKING:
+    from mintgate.v1.meter_pb2 import ModelPrice
+
+
+def list_body(prices: Sequence[ModelPrice]) -> bytes:
+    """Build the list; OpenAI does not page it."""
+    return orjson.dumps({"object": "list", "data": [_model(p) for p in unique_models(prices)]})
+
+
+def single_body(prices: Sequence[ModelPrice], name: str) -> bytes:
+    """Build one model. Raises `RefusedRequest` when it is not in the catalogue."""
+    return orjson.dumps(_model(find_price(prices, name)))
+
+
+def _model(price: ModelPrice) -> dict[str, object]:
+    return {
+        "id": price.model,
+        "object": "model",
+        "created": price.effective_at_ms // 1000,
+        "owned_by": price.provider,
+    }

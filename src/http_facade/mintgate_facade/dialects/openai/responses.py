@@ -1,0 +1,105 @@
+"""Reads `POST /responses` (openai/types/responses/response_create_params.py)."""
+
+from __future__ import annotations
+
+from mintgate.v1.ledger_pb2 import Bound
+from mintgate.v1.unit_pb2 import UNIT_WEB_SEARCHES, UnitCount
+
+from mintgate_facade.dialects.base import Ask, RequestView
+from mintgate_facade.dialects.checks import (
+    OUTPUT_TOKENS_MAX,
+    Fields,
+    flag,
+    forbid,
+    integer,
+    mapping,
+    model_name,
+    refused,
+)
+from mintgate_facade.dialects.counted import delivered_input
+from mintgate_facade.dialects.openai.chat import input_units, tier_variants
+from mintgate_facade.dialects.openai.content import Content
+from mintgate_facade.dialects.openai.flavor import Flavor
+from mintgate_facade.dialects.openai.items import read_input
+from mintgate_facade.dialects.openai.tools import HostedTools, hosted_calls
+from mintgate_facade.dialects.overheads import input_bound
+
+OUTPUT_TOKENS_MIN = 16
+"""The smallest `max_output_tokens` that OpenAI accepts."""
+
+_SHARED = "because all users of this gateway share one account at the provider"
+_FORBIDDEN = {
+    "previous_response_id": (
+        f"'previous_response_id' reads a stored response, {_SHARED}. Send the earlier turns in "
+        "'input'."
+    ),
+    "conversation": (
+        f"'conversation' reads a stored conversation, {_SHARED}. Send the earlier turns in 'input'."
+    ),
+    "prompt": (
+        f"'prompt' names a stored template, {_SHARED}. Send its text in 'instructions' and 'input'."
+    ),
+    "background": (
+        "'background' answers before the cost is known. Leave it out, and set 'stream' to read the "
+        "answer as it is made."
+    ),
+    "context_management": (
+        "'context_management' lets the provider run further passes without a limit. Shorten the "
+        "input yourself."
+    ),
+}
+
+
+def read_response(request: RequestView, flavor: Flavor) -> Ask:
+    """Bound a Responses request. Raises `RefusedRequest` for what cannot be bounded."""
+    document = request.document
+    model = model_name(document)
+    forbid(document, {**_FORBIDDEN, **flavor.forbidden})
+    _check_modes(document)
+    content = Content(model)
+    hosted = HostedTools()
+    hosted.read(document)
+    read_input(document, content, hosted)
+    calls = hosted_calls(document, hosted)
+    tokens = input_bound(
+        len(request.body),
+        tools=hosted.present,
+        hosted=hosted.searches,
+        media_bytes=content.media_bytes,
+        media_tokens=content.media_tokens,
+    )
+    fees = [UnitCount(unit=UNIT_WEB_SEARCHES, count=calls.searches)] if calls.searches else []
+    text_size = len(request.body) - content.media_bytes
+    return Ask(
+        model=model,
+        bound=Bound(
+            input_tokens=tokens,
+            input_open=content.open or hosted.searches,
+            input_units=input_units(content, flavor),
+            passes=calls.passes,
+            output_tokens=integer(
+                document, "max_output_tokens", 1, OUTPUT_TOKENS_MAX, unit="tokens"
+            ),
+            output_tokens_min=OUTPUT_TOKENS_MIN,
+            fees=fees,
+            variants=tier_variants(document, flavor),
+        ),
+        body=request.body,
+        stream=flag(document, "stream"),
+        delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
+    )
+
+
+def _check_modes(document: Fields) -> None:
+    reasoning = mapping(document, "reasoning") or {}
+    if reasoning.get("mode") not in {None, "standard"}:
+        raise refused(
+            "'reasoning.mode' other than standard has no price that this gateway knows.",
+            "reasoning.mode",
+        )
+    cache = mapping(document, "prompt_cache_options") or {}
+    if cache.get("comparison_response_id") is not None:
+        raise refused(
+            f"'comparison_response_id' reads a stored response, {_SHARED}.",
+            "prompt_cache_options.comparison_response_id",
+        )

@@ -1,0 +1,1 @@
+"""Who is served: one declarative file a provider, and the rule that tells them apart."""

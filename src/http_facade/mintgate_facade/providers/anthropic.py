@@ -1,0 +1,54 @@
+"""Anthropic: https://api.anthropic.com, and every path its SDK knows."""
+
+from __future__ import annotations
+
+from mintgate_facade.dialects.anthropic import AnthropicDialect
+from mintgate_facade.providers.base import Provider, denied, free, local, metered
+
+_STORED = (
+    "Objects stored at the provider are not served: all users of this gateway share one account "
+    "there. Send the content in the request itself."
+)
+_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
+_ADMIN = "It administers the operator's account."
+_LEGACY = "Legacy completions are not served. Use POST /v1/messages."
+
+ANTHROPIC = Provider(
+    slug="anthropic",
+    dialect=AnthropicDialect(),
+    base_url="https://api.anthropic.com",
+    auth_header="x-api-key",
+    unprefixed=True,
+    strip_request_headers=frozenset({b"anthropic-workspace-id", b"anthropic-user-profile-id"}),
+    strip_response_headers=frozenset(
+        {
+            b"anthropic-organization-id",
+            b"set-cookie",
+            *(
+                f"anthropic-ratelimit-{kind}-{part}".encode()
+                for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+                for part in ("limit", "remaining", "reset")
+            ),
+        }
+    ),
+    routes=(
+        metered("POST", "/v1/messages", "messages"),
+        free("POST", "/v1/messages/count_tokens", "count_tokens"),
+        local("/v1/models"),
+        local("/v1/models/{model}"),
+        *denied(_LEGACY, "/v1/complete"),
+        *denied(_STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"),
+        *denied(
+            _DEFERRED,
+            "/v1/agents/*",
+            "/v1/deployment_runs/*",
+            "/v1/deployments/*",
+            "/v1/dreams/*",
+            "/v1/environments/*",
+            "/v1/messages/batches/*",
+            "/v1/sessions/*",
+            "/v1/tunnels/*",
+        ),
+        *denied(_ADMIN, "/v1/organizations/*", "/v1/user_profiles/*", "/v1/webhooks/*"),
+    ),
+)

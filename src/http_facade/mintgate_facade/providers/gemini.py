@@ -1,0 +1,76 @@
+"""Google Gemini (AI Studio), and every path its SDK knows there."""
+
+from __future__ import annotations
+
+from mintgate_facade.dialects.gemini import GeminiDialect
+from mintgate_facade.providers.base import Provider, denied, free, local, metered
+
+_STORED = (
+    "Objects stored at the provider are not served: all users of this gateway share one account "
+    "there. Send the content as inlineData."
+)
+_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
+_BYPASS = "It would hand out a credential that works at the provider without this gateway."
+_ADMIN = "It administers the operator's account."
+_COMPATIBLE = "Gemini's OpenAI-compatible surface is not served. Use the Google Gen AI SDK."
+_PER_PICTURE = "Its answer does not state what it cost. Use generateContent with an image model."
+
+GEMINI = Provider(
+    slug="gemini",
+    dialect=GeminiDialect(),
+    base_url="https://generativelanguage.googleapis.com",
+    auth_header="x-goog-api-key",
+    prefixes=("google",),
+    versions=("v1beta", "v1", "v1alpha"),
+    keeps_version=True,
+    unprefixed=True,
+    # A method override or a field mask would change what the route or the answer is.
+    strip_request_headers=frozenset(
+        {
+            b"x-goog-fieldmask",
+            b"x-goog-user-project",
+            b"x-http-method",
+            b"x-http-method-override",
+            b"x-method-override",
+        }
+    ),
+    strip_response_headers=frozenset({b"set-cookie"}),
+    routes=(
+        metered("POST", "/v1beta/models/{model}:generateContent", "generate"),
+        metered("POST", "/v1beta/models/{model}:streamGenerateContent", "stream"),
+        metered("POST", "/v1beta/models/{model}:embedContent", "embed"),
+        metered("POST", "/v1beta/models/{model}:batchEmbedContents", "embed_batch"),
+        free("POST", "/v1beta/models/{model}:countTokens", "count_tokens"),
+        free("POST", "/v1beta/models/{model}:computeTokens", "count_tokens"),
+        local("/v1beta/models"),
+        local("/v1beta/models/{model}"),
+        *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
+        *denied(
+            _DEFERRED,
+            "/v1beta/models/{model}:asyncBatchEmbedContent",
+            "/v1beta/models/{model}:batchGenerateContent",
+            "/v1beta/models/{model}:predictLongRunning",
+            "/v1beta/agents/*",
+            "/v1beta/batches/*",
+            "/v1beta/batchPredictionJobs/*",
+            "/v1beta/environments/*",
+            "/v1beta/interactions/*",
+            "/v1beta/operations/*",
+            "/v1beta/triggers/*",
+            "/v1beta/tunedModels/*",
+            "/v1beta/tuningJobs/*",
+        ),
+        *denied(
+            _STORED,
+            "/v1beta/cachedContents/*",
+            "/v1beta/corpora/*",
+            "/v1beta/fileSearchStores/*",
+            "/v1beta/files/*",
+            "/upload/*",
+            "/v1beta/voices/*",
+        ),
+        *denied(_BYPASS, "/v1beta/auth_tokens/*", "/ws/*"),
+        *denied(_ADMIN, "/v1beta/projects/*", "/v1beta/webhooks/*"),
+        *denied(_COMPATIBLE, "/v1beta/openai/*"),
+    ),
+)

@@ -1,0 +1,78 @@
+"""OpenAI: https://api.openai.com/v1, and every path its SDK knows."""
+
+from __future__ import annotations
+
+from mintgate_facade.dialects.openai import OpenAIDialect
+from mintgate_facade.providers.base import Provider, denied, free, local, metered
+
+_STORED = (
+    "Objects stored at the provider are not served: all users of this gateway share one account "
+    "there. Send the content in the request itself."
+)
+_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
+_BYPASS = "It would hand out a credential that works at the provider without this gateway."
+_ADMIN = "It administers the operator's account."
+_AUDIO = "Audio of this provider is not served. Use a chat model with audio."
+_UPLOAD = "Requests with uploaded pictures are not served. Use POST /v1/images/generations."
+
+OPENAI = Provider(
+    slug="openai",
+    dialect=OpenAIDialect(),
+    base_url="https://api.openai.com/v1",
+    auth_header="authorization",
+    auth_format="Bearer {}",
+    unprefixed=True,
+    strip_request_headers=frozenset({b"openai-organization", b"openai-project"}),
+    strip_response_headers=frozenset(
+        {
+            b"openai-organization",
+            b"openai-project",
+            b"set-cookie",
+            b"x-ratelimit-limit-requests",
+            b"x-ratelimit-limit-tokens",
+            b"x-ratelimit-remaining-requests",
+            b"x-ratelimit-remaining-tokens",
+            b"x-ratelimit-reset-requests",
+            b"x-ratelimit-reset-tokens",
+        }
+    ),
+    routes=(
+        metered("POST", "/chat/completions", "chat"),
+        metered("POST", "/responses", "responses"),
+        metered("POST", "/completions", "completions"),
+        metered("POST", "/embeddings", "embeddings"),
+        metered("POST", "/images/generations", "images"),
+        free("POST", "/moderations", "moderations"),
+        free("POST", "/responses/input_tokens", "count_tokens"),
+        local("/models"),
+        local("/models/{model}"),
+        *denied(_ADMIN, "/models/{model}", method="DELETE"),
+        *denied(_STORED, "/chat/completions", method="GET"),
+        *denied(_STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
+        *denied(_STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"),
+        *denied(_UPLOAD, "/images/*"),
+        *denied(_AUDIO, "/audio/*"),
+        *denied(_BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
+        *denied(
+            _DEFERRED,
+            "/agents/*",
+            "/assistants/*",
+            "/batches/*",
+            "/containers/*",
+            "/decisions/*",
+            "/evals/*",
+            "/fine_tuning/*",
+            "/threads/*",
+            "/videos/*",
+        ),
+        *denied(
+            _ADMIN,
+            "/content_provenance_checks/*",
+            "/organization/*",
+            "/projects/*",
+            "/safety/*",
+            "/webhook_endpoints/*",
+            "/webhook_event_types/*",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The hot path: from a provider SDK's request to a durable charge."""

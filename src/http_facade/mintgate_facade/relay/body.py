@@ -1,0 +1,88 @@
+"""Reads a request's body, within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mintgate_facade.relay.asgi import Receive
+
+REQUEST_BODY_BYTES_MAX = 32 << 20
+REQUEST_BODY_WAIT_S = 60.0
+"""How long a client may take to send its body."""
+
+
+class ClientGoneError(Exception):
+    """The client left before its request was complete; nobody waits for an answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], content_length: int) -> bytes:
+    """Read the whole body.
+
+    `content_length` is what the client declared, or -1. Raises `RefusedRequest`
+    (413, 415, 400) and `ClientGoneError`.
+    """
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusedRequest(
+            Failure(
+                FailureKind.UNSUPPORTED_MEDIA,
+                "The request body has a content-encoding. Send it without one.",
+            )
+        )
+    if content_length > REQUEST_BODY_BYTES_MAX:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(REQUEST_BODY_WAIT_S):
+            return await _read(receive)
+    except TimeoutError:
+        raise RefusedRequest(
+            Failure(FailureKind.BAD_REQUEST, "The request body did not arrive in time.")
+        ) from None
+
+
+def require_json(headers: Mapping[str, str]) -> None:
+    """Refuse a body that says it is something else than JSON (415)."""
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise RefusedRequest(
+            Failure(
+                FailureKind.UNSUPPORTED_MEDIA,
+                f"This route takes application/json, not {kind[:100]}.",
+            )
+        )
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await _next(receive)
+    body: bytes = message[0]
+    if not message[1]:
+        if len(body) > REQUEST_BODY_BYTES_MAX:
+            raise _too_large()
+        return body
+    parts = bytearray(body)
+    more = True
+    while more:
+        part, more = await _next(receive)
+        parts += part
+        if len(parts) > REQUEST_BODY_BYTES_MAX:
+            raise _too_large()
+    return bytes(parts)
+
+
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _too_large() -> RefusedRequest:
+    mebibytes = REQUEST_BODY_BYTES_MAX >> 20
+    return RefusedRequest(
+        Failure(FailureKind.TOO_LARGE, f"The request body is larger than {mebibytes} MiB.")
+    )

@@ -1,0 +1,141 @@
+"""One request on a provider route and its answer: the facts that every step shares."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from mintgate.ids import new_id
+
+from mintgate_facade.dialects.base import RequestView
+from mintgate_facade.dialects.jsontext import parse_object
+from mintgate_facade.relay import asgi
+from mintgate_facade.relay.body import read_body, require_json
+from mintgate_facade.relay.credentials import read_credentials
+from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
+
+if TYPE_CHECKING:
+    from mintgate_facade.dialects.base import Dialect, Route
+    from mintgate_facade.providers.routing import RouteMatch
+    from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
+    from mintgate_facade.relay.targets import Target
+
+_NANO_PER_MICRO = 1_000
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """A request under way. `id` also names its hold."""
+
+    target: Target
+    match: RouteMatch
+    scope: Scope
+    receive: Receive
+    send: Send
+    id: bytes = field(default_factory=new_id)
+    started_ns: int = field(default_factory=time.monotonic_ns)
+    first_byte_ms: int = 0
+    status: int = 0
+    """Of the answer; 0 until it has begun."""
+    key_id: str = ""
+    cost_nano_usd: int | None = None
+    output_bound_tokens: int | None = None
+    """Set when the gateway wrote an output limit into the request."""
+
+    @property
+    def route(self) -> Route:
+        """The row of the route table that matched."""
+        return self.match.route
+
+    @property
+    def dialect(self) -> Dialect:
+        """The provider's wire shape."""
+        return self.target.provider.dialect
+
+    @property
+    def request_id(self) -> str:
+        """What the client, the log and the event know this request by."""
+        return f"req_{self.id.hex()}"
+
+    def elapsed_ms(self) -> int:
+        """Since the first byte of the request."""
+        return (time.monotonic_ns() - self.started_ns) // _NS_PER_MS
+
+    def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """The gateway's own headers, as far as they are known now."""
+        headers = [(b"mintgate-request-id", self.request_id.encode())]
+        if self.target.simulated:
+            headers.append((b"mintgate-simulated", b"1"))
+        if self.output_bound_tokens is not None:
+            headers.append((b"mintgate-output-bound", b"%d" % self.output_bound_tokens))
+        if self.cost_nano_usd is not None:
+            headers.append((b"mintgate-cost-micros", b"%d" % to_micros(self.cost_nano_usd)))
+        return headers
+
+    def relayed(self, headers: Headers, *, decoded: bool = False) -> list[tuple[bytes, bytes]]:
+        """Headers of the provider's answer as the client gets them, without the length."""
+        kept = relayed_headers(
+            headers, self.target.provider.strip_response_headers, decoded=decoded
+        )
+        return kept + self.own_headers()
+
+    async def send_start(self, status: int, headers: Headers) -> None:
+        """Begin the answer."""
+        self.status = status
+        self.first_byte_ms = self.elapsed_ms()
+        await asgi.send_start(self.send, status, headers)
+
+    async def send_whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a complete answer."""
+        self.status = status
+        self.first_byte_ms = self.elapsed_ms()
+        await asgi.send_whole(self.send, status, headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that was read: whose it is, and what would be forwarded."""
+
+    secret_sha256: bytes
+    query: bytes
+    """Without any key, otherwise as it was sent."""
+    view: RequestView
+
+
+def to_micros(amount_nano_usd: int) -> int:
+    """Nano-USD as micro-USD, rounded half to even."""
+    micros, rest = divmod(amount_nano_usd, _NANO_PER_MICRO)
+    half = _NANO_PER_MICRO // 2
+    return micros + (rest > half or (rest == half and micros % 2 == 1))
+
+
+async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
+    """Read credentials and body; nothing that could hold a key is kept.
+
+    Raises `RefusedRequest` (400, 401, 413, 415) and `ClientGoneError`.
+    """
+    scope = exchange.scope
+    presented = read_credentials(scope["headers"], scope["query_string"])
+    headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
+    body = await read_body(exchange.receive, headers, _content_length(scope["headers"]))
+    if body and json_only:
+        require_json(headers)
+    query = dict(parse_qsl(presented.query.decode("latin-1"))) if presented.query else {}
+    view = RequestView(
+        body=body,
+        document=parse_object(body) if json_only and body else {},
+        path_model=exchange.match.path_model,
+        query=query,
+        headers=headers,
+    )
+    return Admitted(presented.secret_sha256, presented.query, view)
+
+
+def _content_length(headers: Headers) -> int:
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else -1
+    return -1

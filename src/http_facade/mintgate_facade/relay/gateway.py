@@ -1,0 +1,109 @@
+"""The raw ASGI app in front: provider routes are served here, all else goes to the control app."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from mintgate_facade.dialects.base import Failure, FailureKind, Policy, RefusedRequest
+from mintgate_facade.relay.asgi import AnswerAborted
+from mintgate_facade.relay.body import ClientGoneError
+from mintgate_facade.relay.exchange import Exchange
+
+if TYPE_CHECKING:
+    from mintgate_facade.relay.asgi import App, Headers, Receive, Scope, Send
+    from mintgate_facade.relay.metered import Metered
+    from mintgate_facade.relay.targets import Targets
+    from mintgate_facade.relay.unmetered import Unmetered
+
+_log = logging.getLogger("mintgate.request")
+
+_INTERNAL = Failure(FailureKind.INTERNAL, "The gateway failed. The request id names it in its log.")
+_UNSERVED = {
+    Policy.UNKNOWN: FailureKind.NOT_FOUND,
+    Policy.WRONG_METHOD: FailureKind.METHOD_NOT_ALLOWED,
+}
+_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Routes one request and makes sure that it ends in exactly one way."""
+
+    targets: Targets
+    metered: Metered
+    unmetered: Unmetered
+    control: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.control(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        query_string = scope["query_string"]
+        query = dict(parse_qsl(query_string.decode("latin-1"))) if query_string else {}
+        found = self.targets.resolve(scope["method"], scope["path"], headers, query)
+        if found is None:
+            await self.control(scope, receive, send)
+            return
+        target, match = found
+        exchange = Exchange(target, match, scope, receive, send)
+        try:
+            await self._serve(exchange)
+        finally:
+            _log_request(exchange)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """Serve one provider request; every failure becomes the provider's own shape."""
+        try:
+            await self._by_policy(exchange)
+        except RefusedRequest as refused:
+            await _refuse(exchange, refused.failure)
+        except ClientGoneError:
+            return
+        except AnswerAborted:
+            raise
+        except Exception as failure:
+            _log.exception("request %s failed", exchange.request_id)
+            if exchange.status:
+                raise AnswerAborted from failure
+            await _refuse(exchange, _INTERNAL)
+
+    async def _by_policy(self, exchange: Exchange) -> None:
+        policy = exchange.route.policy
+        if policy is Policy.METERED:
+            await self.metered.serve(exchange)
+        elif policy is Policy.FREE:
+            await self.unmetered.serve_free(exchange)
+        elif policy is Policy.LOCAL:
+            await self.unmetered.serve_local(exchange)
+        else:
+            kind = _UNSERVED.get(policy, FailureKind.FORBIDDEN)
+            raise RefusedRequest(Failure(kind, exchange.route.reason))
+
+
+async def _refuse(exchange: Exchange, failure: Failure) -> None:
+    body, extra = exchange.dialect.error(replace(failure, request_id=exchange.request_id))
+    headers: Headers = [*extra, *exchange.own_headers()]
+    if not any(name == b"content-type" for name, _ in headers):
+        headers = [_CONTENT_TYPE, *headers]
+    await exchange.send_whole(failure.status, headers, body)
+
+
+def _log_request(exchange: Exchange) -> None:
+    if _log.isEnabledFor(logging.INFO):
+        _log.info(
+            "request_id=%s provider=%s route=%s status=%d key_id=%s cost_nano_usd=%s latency_ms=%d",
+            exchange.request_id,
+            exchange.target.slug,
+            exchange.route.operation or exchange.route.policy.value,
+            exchange.status,
+            exchange.key_id or "-",
+            "-" if exchange.cost_nano_usd is None else exchange.cost_nano_usd,
+            exchange.elapsed_ms(),
+        )

@@ -1,0 +1,117 @@
+"""Which headers pass the gateway, in either direction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mintgate_facade.relay.credentials import CREDENTIAL_HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mintgate_facade.relay.asgi import Headers
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+_REQUEST_DROPPED = (
+    _HOP_BY_HOP
+    | CREDENTIAL_HEADERS
+    | {
+        # Made anew for the provider.
+        b"host",
+        b"content-length",
+        b"accept-encoding",
+        b"expect",
+        # They would choose an account, project or tenant of the operator's.
+        b"cookie",
+        b"openai-organization",
+        b"openai-project",
+        b"anthropic-workspace-id",
+        b"anthropic-user-profile-id",
+        b"x-dashscope-workspace",
+        b"x-goog-user-project",
+        # Who our client is, is no business of the provider's.
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"cf-connecting-ip",
+        b"true-client-ip",
+        b"origin",
+        b"referer",
+    }
+)
+_REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"mintgate-", b"sec-", b"cf-")
+
+_RESPONSE_DROPPED = _HOP_BY_HOP | {
+    # The length is ours to state; the server writes the date.
+    b"content-length",
+    b"date",
+    # They name the operator's account, or speak for the provider's host name.
+    b"set-cookie",
+    b"openai-organization",
+    b"openai-project",
+    b"anthropic-organization-id",
+    b"alt-svc",
+    b"strict-transport-security",
+    b"nel",
+    b"report-to",
+}
+
+
+def forwarded_headers(headers: Headers, also_dropped: Collection[bytes]) -> dict[str, str]:
+    """Headers of a request as they go to the provider: lower-case names, no credential.
+
+    `also_dropped` holds the provider's own names. Repeated headers are joined
+    with a comma, as HTTP allows for every header that may repeat.
+    """
+    named = _named_by_connection(headers)
+    kept: dict[str, str] = {}
+    for name, value in headers:
+        if name in _REQUEST_DROPPED or name in also_dropped or name in named:
+            continue
+        if name.startswith(_REQUEST_DROPPED_PREFIXES):
+            continue
+        key = name.decode("latin-1")
+        text = value.decode("latin-1")
+        kept[key] = f"{kept[key]}, {text}" if key in kept else text
+    return kept
+
+
+def relayed_headers(
+    headers: Headers, also_dropped: Collection[bytes] = (), *, decoded: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """Headers of a provider's answer as they go to the client, without the length.
+
+    `also_dropped` holds the provider's own names; `decoded` says that the body's
+    content coding was undone on the way.
+    """
+    named = _named_by_connection(headers)
+    kept = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower in _RESPONSE_DROPPED or lower in also_dropped or lower in named:
+            continue
+        if lower.startswith(b"mintgate-") or (decoded and lower == b"content-encoding"):
+            continue
+        kept.append((lower, value))
+    return kept
+
+
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
+    """Names that a `Connection` header declares to be hop-by-hop, too (RFC 9110, 7.6.1)."""
+    for name, value in headers:
+        if len(name) == len(b"connection") and name.lower() == b"connection":
+            return frozenset(part.strip().lower() for part in value.split(b","))
+    return frozenset()

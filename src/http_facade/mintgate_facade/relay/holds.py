@@ -1,0 +1,110 @@
+"""Keeps the holds of running requests alive, and bounds how long a client may stall one.
+
+One task a worker: every few seconds it tells the ledger, in one batch, what each
+running request has used. That renews the hold's time to live, and is what an
+expiry would charge if this process died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mintgate.v1.ledger_pb2 import Operation, Progress
+from mintgate.v1.unit_pb2 import UnitCount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mintgate_facade.dialects.base import Meter
+    from mintgate_facade.relay.link import Submitter
+
+_log = logging.getLogger("mintgate.holds")
+
+PROGRESS_INTERVAL_S = 5.0
+HOLD_TTL_MS = 120_000
+"""The ledger's own time to live of a hold that names none."""
+SEND_WAIT_S = 120.0
+"""How long a client may take not one byte before its request is given up."""
+
+
+@dataclass(slots=True, eq=False)
+class ActiveHold:
+    """A hold whose request runs."""
+
+    hold_id: bytes
+    hold_token: bytes
+    interrupt: Callable[[], None]
+    """Gives the request up."""
+    meter: Meter | None = None
+    """Set once the provider's answer has begun."""
+    resolved: bool = False
+    """Its charge or release is on its way, so there is nothing to report any more."""
+    sending_since_s: float = 0.0
+    """Loop time at which the client was last given bytes it has not taken; 0 when none wait."""
+
+
+class ActiveHolds:
+    """The holds of this worker's running requests."""
+
+    def __init__(self, link: Submitter, ttl_ms: int = 0) -> None:
+        """Renew holds for `ttl_ms`; 0 leaves it to the ledger."""
+        self._link = link
+        self._ttl_ms = ttl_ms
+        # Two reports may be lost before a hold with a short life expires.
+        self._interval_s = min(PROGRESS_INTERVAL_S, (ttl_ms or HOLD_TTL_MS) / 3_000)
+        self._holds: dict[bytes, ActiveHold] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._holds)
+
+    def add(self, hold: ActiveHold) -> None:
+        """Keep a hold alive until it is removed."""
+        self._holds[hold.hold_id] = hold
+        self._empty.clear()
+
+    def remove(self, hold: ActiveHold) -> None:
+        """Forget it: its request is over."""
+        self._holds.pop(hold.hold_id, None)
+        if not self._holds:
+            self._empty.set()
+
+    async def empty(self) -> None:
+        """Wait until no request runs."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Report at intervals, for ever."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            self.tick(asyncio.get_running_loop().time())
+
+    def tick(self, now_s: float) -> None:
+        """Report once; give up requests whose client has stalled."""
+        for hold in list(self._holds.values()):
+            if hold.sending_since_s and now_s - hold.sending_since_s > SEND_WAIT_S:
+                hold.interrupt()
+            if not hold.resolved:
+                self._link.post(Operation(progress=self._progress(hold)))
+
+    def _progress(self, hold: ActiveHold) -> Progress:
+        progress = Progress(hold_id=hold.hold_id, hold_token=hold.hold_token, ttl_ms=self._ttl_ms)
+        try:
+            reading = None if hold.meter is None else hold.meter.reading()
+        except Exception:  # noqa: BLE001 - see below
+            # A defect in reading one answer must not let the other holds run out.
+            _log.exception("hold %s cannot be read", hold.hold_id.hex())
+            return progress
+        if reading is not None:
+            progress.units.extend(unit_counts(reading.units))
+            progress.variants.extend(reading.variants)
+        return progress
+
+
+def unit_counts(units: Mapping[int, int]) -> list[UnitCount]:
+    """Units as the ledger takes them; zero counts are left out."""
+    return [UnitCount(unit=unit, count=count) for unit, count in units.items() if count]  # type: ignore[arg-type]  # the enum's numbers

@@ -1,0 +1,254 @@
+"""The worker's one connection to the ledger: a stream with one message in flight.
+
+Whatever queued while a message was under way is the next message, so that
+batches grow with load and a lone request never waits for a timer. Operations
+are idempotent: those in flight when the stream breaks are sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import grpc
+from mintgate.v1.ledger_pb2 import ApplyRequest, ApplyResponse, Operation, OperationResult, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mintgate.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
+
+_log = logging.getLogger("mintgate.link")
+
+BATCH_OPERATIONS_MAX = 512
+"""Operations in one message; the contract's own bound."""
+BATCH_BYTES_MAX = 1 << 20
+"""Bytes in one message, well under gRPC's default of 4 MiB."""
+QUEUE_OPERATIONS_MAX = 16_384
+"""Operations waiting for their turn, all requests of the worker together."""
+SWEEP_INTERVAL_S = 0.1
+"""How often passed deadlines are looked for: one timer for all operations."""
+ANSWER_WAIT_S = 10.0
+"""A message unanswered for so long means that the stream is dead."""
+DRAIN_WAIT_S = 2.0
+RECONNECT_FIRST_S = 0.05
+RECONNECT_MAX_S = 1.0
+
+
+class LinkAwayError(Exception):
+    """The ledger did not answer in time; whether it acted is not known."""
+
+
+class LinkOverloadedError(LinkAwayError):
+    """Too much is queued already; nothing happened."""
+
+
+class Submitter(Protocol):
+    """What the rest of the relay needs of a link."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream stands."""
+
+    def submit(self, operation: Operation, wait_s: float) -> asyncio.Future[OperationResult]:
+        """Queue an operation and promise its result within `wait_s`."""
+
+    def post(self, operation: Operation) -> None:
+        """Queue an operation whose result nobody waits for."""
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    operation: Operation
+    size_bytes: int
+    deadline_s: float = 0.0
+    answer: asyncio.Future[OperationResult] | None = None
+    sent: bool = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody waits for the answer any more."""
+        return self.answer is not None and self.answer.done()
+
+
+class LedgerLink:
+    """Sends operations to the ledger in batches, in the order they were submitted."""
+
+    def __init__(self, stub: LedgerServiceAsyncStub, service_token: str) -> None:
+        self._stub = stub
+        self._metadata = (("authorization", f"Bearer {service_token}"),)
+        self._queue: deque[_Slot] = deque()
+        self._in_flight: list[_Slot] = []
+        self._sent_at_s = 0.0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._call: grpc.aio.StreamStreamCall[ApplyRequest, ApplyResponse] | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._connected = False
+        self._closing = False
+        self._retry_s = RECONNECT_FIRST_S
+
+    @property
+    def connected(self) -> bool:
+        """Whether the stream stands, as far as is known."""
+        return self._connected
+
+    def start(self) -> None:
+        """Begin to connect; operations may be submitted at once."""
+        loop = asyncio.get_running_loop()
+        self._runner = loop.create_task(self._run(), name="ledger-link")
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep)
+
+    async def drain(self) -> None:
+        """Wait until everything queued was answered, at most `DRAIN_WAIT_S`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_WAIT_S):
+                await self._idle.wait()
+
+    async def close(self) -> None:
+        """End the stream; what still waits fails with `LinkAwayError`."""
+        self._closing = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        self._hang_up()
+        for slot in (*self._in_flight, *self._queue):
+            _fail(slot, LinkAwayError("the gateway is shutting down"))
+
+    def submit(self, operation: Operation, wait_s: float) -> asyncio.Future[OperationResult]:
+        """Queue an operation and promise its result.
+
+        The future fails with `LinkAwayError` when no answer came within
+        `wait_s` seconds; a hold granted after that is released again.
+        Raises `LinkOverloadedError` at once when the queue is full.
+        """
+        if len(self._queue) >= QUEUE_OPERATIONS_MAX:
+            raise LinkOverloadedError("too many ledger operations are queued")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[OperationResult] = loop.create_future()
+        slot = _Slot(operation, operation.ByteSize(), loop.time() + wait_s, answer)
+        self._queue.append(slot)
+        self._wake.set()
+        return answer
+
+    def post(self, operation: Operation) -> None:
+        """Queue an operation whose result nobody waits for; dropped when the queue is full."""
+        if len(self._queue) < QUEUE_OPERATIONS_MAX:
+            self._queue.append(_Slot(operation, operation.ByteSize()))
+            self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._converse()
+            except grpc.aio.AioRpcError as failure:
+                _log.warning("ledger stream lost: %s %s", failure.code().name, failure.details())
+            except (asyncio.InvalidStateError, grpc.aio.UsageError, ConnectionError) as failure:
+                _log.warning("ledger stream lost: %s", failure)
+            except Exception:  # noqa: BLE001 - the link must outlive any defect
+                _log.exception("ledger stream failed")
+            except asyncio.CancelledError:
+                # gRPC raises this both when the runner is cancelled and when the call is.
+                if self._closing:
+                    raise
+                _log.warning("ledger stream lost: no answer within %s s", ANSWER_WAIT_S)
+            self._connected = False
+            self._hang_up()
+            self._queue.extendleft(reversed(self._in_flight))
+            self._in_flight = []
+            self._retry_s = min(self._retry_s * 2, RECONNECT_MAX_S)
+            await asyncio.sleep(self._retry_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+    async def _converse(self) -> None:
+        """Open one stream and use it until it breaks."""
+        loop = asyncio.get_running_loop()
+        call = self._call = self._stub.Apply(None, metadata=self._metadata)
+        await call.wait_for_connection()
+        self._connected = True
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                self._idle.set()
+                await self._wake.wait()
+                self._idle.clear()
+            # One turn of the loop, so that all requests that are ready now share the message.
+            await asyncio.sleep(0)
+            batch = self._in_flight = self._take_batch()
+            if not batch:
+                continue
+            self._sent_at_s = loop.time()
+            await call.write(ApplyRequest(operations=[slot.operation for slot in batch]))
+            response = await call.read()
+            if not isinstance(response, ApplyResponse):
+                raise ConnectionError("the ledger ended the stream")
+            if len(response.results) != len(batch):
+                raise ConnectionError("the ledger answered another number of operations")
+            self._in_flight = []
+            self._retry_s = RECONNECT_FIRST_S
+            self._deliver(batch, response.results)
+
+    def _take_batch(self) -> list[_Slot]:
+        batch: list[_Slot] = []
+        size_bytes = 0
+        queue = self._queue
+        while queue and len(batch) < BATCH_OPERATIONS_MAX and size_bytes < BATCH_BYTES_MAX:
+            slot = queue.popleft()
+            if slot.abandoned:
+                # Never sent: nothing happened. Sent before the stream broke: it may have
+                # been granted, so the hold is given back by its id.
+                if not (slot.sent and slot.operation.HasField("reserve")):
+                    continue
+                slot = _release_of(slot.operation.reserve.hold_id, b"")
+            slot.sent = True
+            size_bytes += slot.size_bytes
+            batch.append(slot)
+        return batch
+
+    def _deliver(self, batch: list[_Slot], results: Sequence[OperationResult]) -> None:
+        for slot, result in zip(batch, results, strict=True):
+            if slot.answer is None:
+                continue
+            if not slot.answer.done():
+                slot.answer.set_result(result)
+            elif result.HasField("reserved"):
+                release = _release_of(slot.operation.reserve.hold_id, result.reserved.hold_token)
+                self._queue.append(release)
+                self._wake.set()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep)
+        now_s = loop.time()
+        for slots in (self._in_flight, self._queue):
+            for slot in slots:
+                if slot.answer is not None and slot.deadline_s <= now_s:
+                    _fail(slot, LinkAwayError("the ledger did not answer in time"))
+        if not self._connected:
+            # What was never sent and nobody waits for must not fill the queue of an outage.
+            kept = [slot for slot in self._queue if slot.sent or not slot.abandoned]
+            self._queue = deque(kept)
+        if self._in_flight and now_s - self._sent_at_s > ANSWER_WAIT_S:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._call is not None:
+            with contextlib.suppress(grpc.aio.UsageError):
+                self._call.cancel()
+
+
+def _fail(slot: _Slot, failure: LinkAwayError) -> None:
+    if slot.answer is not None and not slot.answer.done():
+        slot.answer.set_exception(failure)
+
+
+def _release_of(hold_id: bytes, hold_token: bytes) -> _Slot:
+    operation = Operation(release=Release(hold_id=hold_id, hold_token=hold_token))
+    return _Slot(operation, operation.ByteSize())

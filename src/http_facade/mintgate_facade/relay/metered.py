@@ -1,0 +1,130 @@
+"""The life of a metered request, top to bottom: read, reserve, forward, relay, settle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mintgate.v1 import ledger_pb2
+from mintgate.v1.ledger_pb2 import Operation, Reserve, Reserved
+
+from mintgate_facade.dialects.base import RefusedRequest
+from mintgate_facade.providers.hints import model_hint
+from mintgate_facade.relay.answer import relay_answer
+from mintgate_facade.relay.client_watch import InterruptedRequestError
+from mintgate_facade.relay.exchange import Admitted, Exchange, admit
+from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
+from mintgate_facade.relay.held import Held
+from mintgate_facade.relay.link import LinkAwayError, Submitter
+from mintgate_facade.relay.pass_through import (
+    is_client_matter,
+    is_success,
+    operator_failure,
+    pass_through,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from mintgate_facade.dialects.base import Ask
+    from mintgate_facade.relay.charges import Charges
+    from mintgate_facade.relay.holds import ActiveHolds
+    from mintgate_facade.relay.targets import Targets
+
+RESERVE_WAIT_S = 3.0
+"""How long a request waits for its hold; a hold granted later is released again."""
+_PROVIDER_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What metered requests share."""
+
+    link: Submitter
+    charges: Charges
+    holds: ActiveHolds
+    targets: Targets
+    hold_ttl_ms: int = 0
+    """Time to live of a hold without progress; 0 leaves it to the ledger."""
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request.
+
+        Raises `RefusedRequest` for everything the gateway answers itself, and
+        `AnswerAborted` when an answer had to be broken off.
+        """
+        admitted = await admit(exchange, json_only=True)
+        ask = exchange.dialect.read(exchange.route, admitted.view)
+        reserved = await self._reserve(exchange, admitted, ask)
+        exchange.key_id = reserved.key_id
+        held = Held(exchange, ask, reserved, self.charges, self.holds)
+        try:
+            await self._forward(exchange, admitted, held)
+        except BaseException:
+            # Whatever happened, a defect or a stop of the worker: no hold is left open.
+            held.stop()
+            raise
+        finally:
+            held.close()
+
+    async def _reserve(self, exchange: Exchange, admitted: Admitted, ask: Ask) -> Reserved:
+        """Hold the worst case, or raise `RefusedRequest` (401, 402, 403, 404, 503)."""
+        exchange.target.require_account()
+        if not self.charges.accepting:
+            raise RefusedRequest(LEDGER_AWAY)
+        operation = Operation(
+            reserve=Reserve(
+                hold_id=exchange.id,
+                secret_sha256=admitted.secret_sha256,
+                provider=exchange.target.slug,
+                model=ask.model,
+                route=exchange.route.operation,
+                bound=ask.bound,
+                ttl_ms=self.hold_ttl_ms,
+                request_id=exchange.request_id,
+            )
+        )
+        try:
+            result = await self.link.submit(operation, RESERVE_WAIT_S)
+        except LinkAwayError:
+            raise RefusedRequest(LEDGER_AWAY) from None
+        if result.HasField("reserved"):
+            return result.reserved
+        hint = model_hint(exchange.target.provider, ask.model)
+        raise RefusedRequest(failure_of(result.error, hint))
+
+    async def _forward(self, exchange: Exchange, admitted: Admitted, held: Held) -> None:
+        """Send the request on and deal with every way in which it can be answered."""
+        body = held.ask.body
+        if held.reserved.output_fitted:
+            limit = exchange.output_bound_tokens = held.reserved.output_tokens
+            body = exchange.dialect.with_output_limit(exchange.route, held.ask, limit)
+        try:
+            with held.watch:
+                response = await self.targets.open(exchange, admitted, body)
+        except RefusedRequest:
+            await held.release()
+            raise
+        except InterruptedRequestError:
+            await held.charged(ledger_pb2.EVENT_STATUS_CLIENT_GONE)
+            return
+        try:
+            await self._relay(exchange, held, response)
+        finally:
+            # Closes the connection of an answer that was not read to its end, and is
+            # nothing to one that was.
+            response.close()
+
+    async def _relay(
+        self, exchange: Exchange, held: Held, response: aiohttp.ClientResponse
+    ) -> None:
+        if not is_success(response.status):
+            await held.release()
+            if not is_client_matter(response.status):
+                raise RefusedRequest(operator_failure(response.status))
+            await pass_through(exchange, response)
+            return
+        held.http_status = response.status
+        for name in _PROVIDER_REQUEST_ID_HEADERS:
+            held.provider_request_id = held.provider_request_id or response.headers.get(name, "")
+        await relay_answer(exchange, held, response)

@@ -1,0 +1,65 @@
+"""Routes that hold no money: free ones, forwarded, and those the gateway answers itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from mintgate_facade.dialects.base import RefusedRequest
+from mintgate_facade.relay.exchange import Exchange, admit
+from mintgate_facade.relay.pass_through import is_client_matter, operator_failure, pass_through
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mintgate.v1.meter_pb2 import ModelPrice
+
+    from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.targets import Targets
+
+_JSON = [(b"content-type", b"application/json")]
+
+
+@dataclass(frozen=True, slots=True)
+class Unmetered:
+    """What requests without a hold share."""
+
+    core: CoreCalls
+    targets: Targets
+
+    async def serve_free(self, exchange: Exchange) -> None:
+        """Authenticate, forward and relay unchanged."""
+        admitted = await admit(exchange, json_only=False)
+        key = await self.core.authenticate(admitted.secret_sha256, exchange.target.slug)
+        exchange.key_id = key.id
+        response = await self.targets.open(exchange, admitted, admitted.view.body)
+        try:
+            if 300 <= response.status < 600 and not is_client_matter(response.status):  # noqa: PLR2004 - HTTP's own ranges
+                raise RefusedRequest(operator_failure(response.status))
+            await pass_through(exchange, response)
+        finally:
+            response.close()
+
+    async def serve_local(self, exchange: Exchange) -> None:
+        """Authenticate and answer from the catalogue."""
+        admitted = await admit(exchange, json_only=False)
+        slug = exchange.target.slug
+        key = await self.core.authenticate(admitted.secret_sha256, slug)
+        exchange.key_id = key.id
+        prices = await self.core.prices(key.account_id, slug)
+        allowed = allowed_prices(prices, key.allowed_models)
+        view = admitted.view
+        query = {**view.query, "model": view.path_model} if view.path_model else view.query
+        body = exchange.dialect.models(exchange.route, allowed, query)
+        await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
+
+
+def allowed_prices(prices: Iterable[ModelPrice], patterns: Iterable[str]) -> list[ModelPrice]:
+    """The prices whose model a key may use; no pattern at all allows every model."""
+    wanted = tuple(patterns)
+    if not wanted:
+        return list(prices)
+    return [
+        price for price in prices if any(fnmatchcase(price.model, pattern) for pattern in wanted)
+    ]

@@ -1,0 +1,80 @@
+"""What one facade worker needs to know, taken from the installation's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mintgate.config import Settings
+    from mintgate.tokens import Tokens
+
+_SIMULATED_KEY = "simulated"
+_OUTBOX_DIRECTORY = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAccount:
+    """The operator's account at one provider."""
+
+    base_url: str
+    """Without a slash at its end."""
+    api_key: str = field(repr=False)
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacadeSettings:
+    """Settings of one worker."""
+
+    host: str
+    http_port: int
+    core_target: str
+    service_token: str = field(repr=False)
+    outbox_directory: Path
+    simulated: bool
+    accounts: Mapping[str, ProviderAccount]
+    """By provider slug; providers without an account are not served."""
+    hold_ttl_ms: int = 0
+    log_level: str = "INFO"
+
+    @classmethod
+    def of(cls, settings: Settings, tokens: Tokens) -> FacadeSettings:
+        """Derive a worker's settings."""
+        return cls(
+            host=settings.host,
+            http_port=settings.http_port,
+            core_target=settings.core_target,
+            service_token=tokens.service,
+            outbox_directory=settings.data_dir / _OUTBOX_DIRECTORY,
+            simulated=settings.simulated,
+            accounts=_accounts(settings),
+            hold_ttl_ms=settings.hold_ttl_ms,
+            log_level=settings.log_level,
+        )
+
+
+def _accounts(settings: Settings) -> dict[str, ProviderAccount]:
+    """The providers that can be reached: those with a key, or their simulated twins.
+
+    A base URL that was set by hand is kept even when providers are simulated, so
+    that a test can put another twin in its place.
+    """
+    accounts: dict[str, ProviderAccount] = {}
+    for slug, provider in settings.providers.items():
+        base_url = provider.base_url.rstrip("/")
+        if not settings.simulated:
+            if provider.api_key is not None:
+                accounts[slug] = ProviderAccount(base_url, provider.api_key)
+        elif provider.base_url != DEFAULT_BASE_URLS[slug]:
+            api_key = provider.api_key or _SIMULATED_KEY
+            accounts[slug] = ProviderAccount(base_url, api_key, simulated=True)
+        elif slug in SIMULATED_PATHS:
+            twin = f"http://{settings.host}:{settings.simulator_port}{SIMULATED_PATHS[slug]}"
+            accounts[slug] = ProviderAccount(twin, _SIMULATED_KEY, simulated=True)
+    return accounts

@@ -1,0 +1,74 @@
+"""The tables are closed over the SDKs: every path that an installed SDK can call has a row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import anthropic
+import openai
+import pytest
+from google import genai
+from mintgate_facade.providers.registry import REGISTRY
+
+_LITERAL = re.compile(r"[\"']((?:/[A-Za-z0-9_:{}.\-]+)+)(?:\?[^\"']*)?[\"']")
+_GOOGLE = re.compile(r"path = f?'([A-Za-z{][^'?]*)")
+
+
+def _sources(package: Path) -> str:
+    return "\n".join(path.read_text() for path in sorted(package.rglob("*.py")))
+
+
+def _paths(source: str, pattern: re.Pattern[str]) -> list[str]:
+    found = {re.sub(r"\{[^}]*\}", "x", path) for path in pattern.findall(source)}
+    return sorted(path for path in found if "//" not in path)
+
+
+OPENAI_PATHS = _paths(_sources(Path(openai.__file__).parent / "resources"), _LITERAL)
+ANTHROPIC_PATHS = _paths(_sources(Path(anthropic.__file__).parent / "resources"), _LITERAL)
+GOOGLE_PATHS = _paths(
+    "\n".join(
+        (Path(genai.__file__).parent / f"{name}.py").read_text()
+        for name in ("models", "files", "caches", "tunings", "batches", "operations", "tokens")
+    ),
+    _GOOGLE,
+)
+
+
+def _is_covered(slug: str, path: str) -> bool:
+    provider = REGISTRY.provider(slug)
+    return any(provider.match(method, path) for method in ("GET", "POST", "DELETE"))
+
+
+def test_the_paths_were_found() -> None:
+    """The extraction below still fits the SDKs; an empty list would prove nothing."""
+    assert len(OPENAI_PATHS) > 200
+    assert len([path for path in ANTHROPIC_PATHS if path.startswith("/v1/")]) > 90
+    assert len(GOOGLE_PATHS) > 15
+
+
+@pytest.mark.parametrize("path", OPENAI_PATHS)
+def test_openai(path: str) -> None:
+    """Served or denied with a reason, but never by accident."""
+    assert _is_covered("openai", path)
+
+
+@pytest.mark.parametrize("path", [path for path in ANTHROPIC_PATHS if path.startswith("/v1/")])
+def test_anthropic(path: str) -> None:
+    """The same for Anthropic."""
+    assert _is_covered("anthropic", path)
+
+
+_VERTEX_ONLY = ("xtuningJobs", "x/tuningJobs", "x:fetchPredictOperation")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in GOOGLE_PATHS if not path.startswith(_VERTEX_ONLY)]
+)
+def test_google(path: str) -> None:
+    """The same for Google, whose SDK writes names of resources for whole paths."""
+    if re.fullmatch(r"x(:[a-zA-Z]+)?", path):
+        path = f"models/{path}"
+    assert _is_covered("gemini", path if path.startswith("upload") else f"/v1beta/{path}") or (
+        _is_covered("gemini", f"/{path}")
+    )

@@ -1,0 +1,133 @@
+"""Free routes are forwarded for a good key; local ones are answered from the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from mintgate.v1 import error_pb2, keys_pb2, meter_pb2
+
+from tests.http_facade.relay.conftest import (
+    JSON_HEADERS,
+    KEY,
+    SERVICE_TOKEN,
+    Answer,
+    CoreServer,
+    Gateway,
+    Received,
+    chat_body,
+    serving,
+)
+
+if TYPE_CHECKING:
+    from mintgate_facade.settings import FacadeSettings
+
+MODERATIONS = "/openai/v1/moderations"
+
+
+async def test_a_free_route_is_authenticated_and_forwarded(gateway: Gateway) -> None:
+    """A free request costs nothing, holds nothing, and goes on with the operator's key."""
+    body = b'{"input":  "hello"}'
+
+    async def script(received: Received, answer: Answer) -> None:
+        await answer.whole(b'{"results": [] }')
+
+    gateway.provider.scripts.append(script)
+    answer = await gateway.client.post(MODERATIONS, content=body, headers=JSON_HEADERS)
+
+    assert (answer.status_code, answer.content) == (200, b'{"results": [] }')
+    assert answer.headers["mintgate-request-id"]
+    (received,) = gateway.provider.requests
+    assert (body, "Bearer operator-openai-key") == (received.body, received.header("authorization"))
+    assert gateway.core.operations == []
+    assert f"Bearer {SERVICE_TOKEN}" == gateway.core.metadata[-1]["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (error_pb2.ERROR_REASON_UNAUTHENTICATED, 401),
+        (error_pb2.ERROR_REASON_KEY_REVOKED, 401),
+        (error_pb2.ERROR_REASON_UNAVAILABLE, 503),
+    ],
+)
+async def test_a_free_route_needs_a_good_key(
+    gateway: Gateway, reason: error_pb2.ErrorReason.ValueType, status: int
+) -> None:
+    """A key that the core refuses is refused here, and a core that is away is a 503."""
+    gateway.core.authentication_refusal = error_pb2.Error(reason=reason, message="no")
+    answer = await gateway.client.post(MODERATIONS, content=b"{}", headers=JSON_HEADERS)
+
+    assert status == answer.status_code
+    assert gateway.provider.requests == []
+
+
+async def test_a_free_route_obeys_allowed_providers(gateway: Gateway) -> None:
+    """A key that may not use a provider may not use its free routes either."""
+    gateway.core.key = keys_pb2.Key(id="key_1", allowed_providers=["anthropic"])
+    answer = await gateway.client.post(MODERATIONS, content=b"{}", headers=JSON_HEADERS)
+
+    assert answer.status_code == 403
+    assert gateway.provider.requests == []
+
+
+async def test_a_free_routes_error_is_relayed(gateway: Gateway) -> None:
+    """A provider's error on a free route arrives unchanged, but its 401 never does."""
+
+    async def bad(received: Received, answer: Answer) -> None:
+        await answer.whole(b'{"error": {"message": "bad input"}}', 400)
+
+    async def operators(received: Received, answer: Answer) -> None:
+        await answer.whole(b'{"error": {"message": "bad key"}}', 401)
+
+    gateway.provider.scripts.extend([bad, operators])
+    answers = [
+        await gateway.client.post(MODERATIONS, content=b"{}", headers=JSON_HEADERS)
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [400, 502]
+
+
+async def test_models_are_those_the_key_may_use(gateway: Gateway) -> None:
+    """The model list is answered by the gateway: priced models that the key's patterns allow."""
+    gateway.core.key = keys_pb2.Key(id="key_1", account_id="acc", allowed_models=["gpt-5*"])
+    gateway.core.prices = [
+        meter_pb2.ModelPrice(provider="openai", model=name)
+        for name in ("gpt-5", "gpt-5-mini", "gpt-4o")
+    ]
+    answer = await gateway.client.get("/openai/v1/models", headers=JSON_HEADERS)
+    one = await gateway.client.get("/openai/v1/models/gpt-5", headers=JSON_HEADERS)
+    other = await gateway.client.get("/openai/v1/models/gpt-4o", headers=JSON_HEADERS)
+
+    assert [model["id"] for model in answer.json()["data"]] == ["gpt-5", "gpt-5-mini"]
+    assert (one.json()["id"], other.status_code) == ("gpt-5", 404)
+    assert gateway.provider.requests == []
+
+
+async def test_simulated_answers_say_so(gateway: Gateway) -> None:
+    """Every answer of a provider that is simulated carries the mark, refusals included."""
+    gateway.core.prices = [meter_pb2.ModelPrice(provider="gemini", model="gemini-x")]
+    listed = await gateway.client.get("/gemini/v1beta/models", headers={"x-goog-api-key": KEY})
+    refused = await gateway.client.get("/gemini/v1beta/models")
+
+    assert (listed.status_code, listed.headers["mintgate-simulated"]) == (200, "1")
+    assert (refused.status_code, refused.headers["mintgate-simulated"]) == (401, "1")
+
+
+async def test_a_provider_without_an_account_is_a_404(
+    settings: FacadeSettings, core_server: CoreServer
+) -> None:
+    """A provider for which the operator has no key is not served, and nothing is held."""
+    async with (
+        serving(replace(settings, accounts={})) as (_, _, port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        answer = await client.post(
+            "/openai/v1/chat/completions", content=chat_body(), headers=JSON_HEADERS
+        )
+
+    assert answer.status_code == 404
+    assert "no access to openai" in answer.json()["error"]["message"]
+    assert core_server.core.operations == []
