@@ -122,6 +122,7 @@ async def _serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIte
         mint = Mint(store)
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
+        desk.warm()
         server, port = await _server(store, lanes, desk, mint, tail, options)
         sweeping = tasks.create_task(sweeper.run(store, lanes)) if options.sweep else None
         try:

@@ -150,7 +150,7 @@ def _expire_detail(entry: Entry, hold: Hold) -> ChargeDetail:
         seq=entry.seq,
         at_ms=entry.at_ms,
         subject=hold.subject,
-        model=hold.subject.model,
+        model=hold.metered.model or hold.subject.model,
         measured=hold.metered,
         actual=entry.actual,
         charged=entry.charged,

@@ -154,6 +154,8 @@ class Measured:
     unit_prices: tuple[tuple[int, int], ...] = ()
     """(unit, pico-USD), the prices that were applied."""
     variants: tuple[str, ...] = ()
+    model: str = ""
+    """The model that the prices are of; empty: the one that was asked for."""
     amount_nano_usd: int = 0
     input_tokens: int = 0
     output_tokens: int = 0

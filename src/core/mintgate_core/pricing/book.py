@@ -94,6 +94,18 @@ class PriceBook:
         that loading it again gives the same price whatever the packaged data says then.
         Raises `ValueError` for a model name that `find` would refuse.
         """
+        card = self.prepared(override)
+        key = (override.account_id, card.provider, card.model)
+        self._overrides[key] = self._overrides.get(key, Timeline()).with_card(card)
+        self._accounts.add(override.account_id)
+        self._lookups.clear()
+        return card
+
+    def prepared(self, override: Override) -> RateCard:
+        """The card that `put` would keep, without keeping it.
+
+        Raises `ValueError` for a model name that `find` would refuse.
+        """
         account_id, card = override.account_id, override.card
         model = normalized(card.provider, card.model)
         if len(model) > MODEL_NAME_CHARACTERS_MAX:
@@ -105,12 +117,7 @@ class PriceBook:
                 context_window=card.context_window or present.context_window,
                 max_output_tokens=card.max_output_tokens or present.max_output_tokens,
             )
-        card = completed(replace(card, model=model, source=card.source or SOURCE))
-        key = (account_id, card.provider, model)
-        self._overrides[key] = self._overrides.get(key, Timeline()).with_card(card)
-        self._accounts.add(account_id)
-        self._lookups.clear()
-        return card
+        return completed(replace(card, model=model, source=card.source or SOURCE))
 
     def _timeline(self, account_id: str, provider: str, model: str) -> Timeline:
         """All cards of a requested name, from the bounded memory of resolved names.

@@ -179,7 +179,7 @@ class Operator:
         settled_by = SettledBy(
             requests.number(message.settled_by or SettledBy.USAGE, "settled_by", SettledBy.HOLD)
         )
-        variants = requests.variants(message.variants)
+        variants = requests.said_variants(message.variants)
         measured, version = Measured(), token.subject.price_version
         model = await self._desk.priced_model(token.subject)
         if settled_by is not SettledBy.HOLD:
@@ -210,7 +210,9 @@ class Operator:
             reasoning_tokens=requests.number(
                 message.reasoning_tokens, "reasoning_tokens", requests.TOKENS_MAX
             ),
-            provider_request_id=message.provider_request_id[:PROVIDER_REQUEST_ID_CHARACTERS_MAX],
+            provider_request_id=requests.said(
+                message.provider_request_id, PROVIDER_REQUEST_ID_CHARACTERS_MAX
+            ),
         )
 
     async def _progress(self, caller: Principal, message: ledger_pb2.Progress) -> ops.Progress:
@@ -222,14 +224,14 @@ class Operator:
             wallet_id = await self._wallet(caller, hold_id, b"")
             return ops.Progress(hold_id, wallet_id, ttl_ms=ttl_ms)
         token = self._token(caller, message.hold_token, hold_id)
+        units, variants = requests.units(message.units), requests.variants(message.variants)
         measured = Measured()
-        if message.units:
-            measured, _, _ = await self._desk.measure(
-                token.subject,
-                "",
-                requests.units(message.units),
-                requests.variants(message.variants),
-            )
+        try:
+            if units:
+                measured, _, _ = await self._desk.measure(token.subject, "", units, variants)
+        except Unpriced:
+            # The hold must live on all the same; its settle will charge it whole.
+            log.warning("hold %s reports units without a price", hold_id.hex())
         return ops.Progress(hold_id, token.wallet_id, measured, ttl_ms)
 
     async def _grant(self, caller: Principal, message: ledger_pb2.Grant) -> ops.Grant:

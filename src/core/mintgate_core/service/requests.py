@@ -63,6 +63,11 @@ def text(value: str, field: str, most: int, *, least: int = 0) -> str:
     return value
 
 
+def said(value: str, most: int) -> str:
+    """What a provider said, made fit to keep: an answer that was given is never refused for it."""
+    return "".join(character for character in value if ord(character) >= 32)[:most]  # noqa: PLR2004 - ASCII controls
+
+
 def number(value: int, field: str, most: int, *, least: int = 0) -> int:
     """An integer within bounds."""
     if not least <= value <= most:
@@ -121,6 +126,12 @@ def variants(values: Sequence[str]) -> tuple[str, ...]:
     """Price variants such as "service_tier=flex"."""
     number(len(values), "variants", VARIANTS_MAX)
     return tuple(text(value, "variants", MODEL_CHARACTERS_MAX, least=1) for value in values)
+
+
+def said_variants(values: Sequence[str]) -> tuple[str, ...]:
+    """Price variants as an answer states them."""
+    fit = (said(value, MODEL_CHARACTERS_MAX) for value in values[:VARIANTS_MAX])
+    return tuple(value for value in fit if value)
 
 
 def bound(message: ledger_pb2.Bound) -> BoundSpec:

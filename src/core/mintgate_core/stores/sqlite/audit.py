@@ -83,12 +83,13 @@ QUERIES: tuple[tuple[str, str, str], ...] = (
         "each charge has its detail and each detail its charge, with the same amounts",
         "charge_detail",
         "select 'charge ' || hex(j.op_id) || ' has no detail' from journal j left join"
-        " charge_detail d on d.op_id = j.op_id and d.kind = j.kind where j.actual > 0"
+        " charge_detail d on d.wallet_id = j.wallet_id and d.seq = j.seq where j.actual > 0"
         " and d.op_id is null union all"
         " select 'detail ' || hex(d.op_id) || ' differs from its charge' from charge_detail d"
-        " left join journal j on j.op_id = d.op_id and j.kind = d.kind where j.op_id is null"
-        " or j.charged <> d.charged or j.actual <> d.actual or j.seq <> d.seq"
-        " or j.key_id <> d.key_id or j.wallet_id <> d.wallet_id",
+        " left join journal j on j.wallet_id = d.wallet_id and j.seq = d.seq where j.op_id is null"
+        " or j.op_id <> d.op_id or j.kind <> d.kind or j.charged <> d.charged"
+        " or j.actual <> d.actual"
+        " or j.key_id <> d.key_id",
     ),
     (
         "the hourly rollup is the sum of its charges",

@@ -50,7 +50,6 @@ _LEDGER = (
     ) strict, without rowid
     """,
     "create index hold_expiry on hold (expires_at)",
-    "create index hold_of_wallet on hold (wallet_id, reserved_at)",
     """
     create table journal (
       op_id     blob not null,
@@ -121,6 +120,8 @@ _DIRECTORY = (
     "create index mint_replay_age on mint_replay (created_at)",
 )
 
+# Every index is one more page in each commit, so there are few. A charge is found
+# by its place in the wallet's journal, where new rows stand side by side.
 _METER = (
     """
     create table charge_detail (
@@ -157,10 +158,9 @@ _METER = (
       output_tokens       integer not null,
       cache_read_tokens   integer not null,
       cache_write_tokens  integer not null,
-      primary key (op_id, kind)
+      primary key (wallet_id, seq)
     ) strict, without rowid
     """,
-    "create unique index charge_of_wallet on charge_detail (wallet_id, seq)",
     "create index charge_of_key on charge_detail (key_id, seq)",
     "create index charge_by_time on charge_detail (wallet_id, at)",
     """
