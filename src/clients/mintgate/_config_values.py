@@ -171,10 +171,15 @@ def default_public_url(values: Mapping[str, Any]) -> str:
     return f"http://{reachable(values['host'], values['http_port'])}"
 
 
-def _usable_cpus() -> int:
-    """Processors that this process may use; Linux knows about containers and affinity."""
+def _default_workers() -> int:
+    """Half of the processors that this process may use, at least one.
+
+    The core needs about as much as a facade, and more facades than processors are slower:
+    on two processors one facade serves half as many requests again as two do. Linux knows
+    about containers and affinity.
+    """
     usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(WORKERS_MAX, usable)
+    return max(1, min(WORKERS_MAX, usable // 2))
 
 
 def _refuse_unless(good: bool) -> None:  # noqa: FBT001  # A guard reads best with its condition.
@@ -207,7 +212,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "workers",
         parse_whole(1, WORKERS_MAX),
         f"a whole number, 1 to {WORKERS_MAX}",
-        lambda _: _usable_cpus(),
+        lambda _: _default_workers(),
     ),
     Setting("simulate", parse_switch, _SWITCH_ALLOWED, _is(None)),
     Setting("simulator_port", _PORT, _PORT_ALLOWED, _is(0)),
