@@ -8,7 +8,7 @@ PROTO := $(shell find proto -name '*.proto')
 STUBS := src/clients/mintgate/v1
 SERVER := .venv/.server
 DEV := .venv/.dev
-BUF := tools/buf/node_modules/.bin/buf
+BUF := tools/buf/node_modules/.installed
 TESTS ?= tests
 
 .PHONY: help run demo test check bench proto format lock clean
@@ -29,15 +29,15 @@ check: $(DEV) $(BUF) ## format, lint, types, protocol files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BUF) lint
-	$(BUF) breaking --against proto/baseline.binpb
+	scripts/buf lint
+	scripts/buf breaking --against proto/baseline.binpb
 	@scripts/stubs check
 
 bench: $(DEV) ## added latency and throughput against a direct call
 	$(BIN)/python -m bench
 
 proto: $(DEV) $(BUF) ## generate the stubs again
-	$(BUF) lint
+	scripts/buf lint
 	scripts/stubs write
 
 format: $(DEV) ## let the tools write

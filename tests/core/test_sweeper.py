@@ -155,6 +155,7 @@ async def test_loop_survives_a_store_that_is_away(
 ) -> None:
     """A failed round is told and tried again; a full round is followed by the next at once."""
     monkeypatch.setattr(sweeper, "SWEEP_INTERVAL_S", 0)
+    monkeypatch.setattr(sweeper, "START_GRACE_S", 0)
     await holds(tenant, SWEEP_HOLDS_MAX + 5)
     clock.advance(TTL_MS)
     store.failures = 2

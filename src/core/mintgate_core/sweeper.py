@@ -21,6 +21,10 @@ SWEEP_INTERVAL_S = 1.0
 SWEEP_HOLDS_MAX = 200
 """Holds a round, so that a sweep never delays reservations for long."""
 
+START_GRACE_S = 5.0
+"""A core that was away sweeps only after facades had time to send what waits in their outboxes:
+the exact charge is better than the last estimate."""
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +39,7 @@ async def sweep(store: Store, lanes: Lanes) -> int:
 
 async def run(store: Store, lanes: Lanes) -> None:
     """Sweep until cancelled; a store that is away is tried again the next time."""
+    await asyncio.sleep(START_GRACE_S)
     while True:
         try:
             swept = await sweep(store, lanes)

@@ -35,7 +35,6 @@ OPERATOR_ONLY = {
     "LedgerService/Grant",
 }
 OWN_VIEW = {
-    "KeysService/Get",
     "KeysService/Authenticate",
     "LedgerService/GetBalance",
     "MeterService/Quote",

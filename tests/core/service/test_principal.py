@@ -197,20 +197,22 @@ async def test_the_operator_is_told_of_an_account_that_is_not(rig: Rig) -> None:
 
 
 async def test_a_users_key_sees_only_itself(rig: Rig, user: Minted) -> None:
-    """A standard key reads its own key, usage and events, and no other key's of its account."""
+    """A standard key reads its own usage and events, no other key's, and no notes on itself."""
     other = await rig.client().keys.mint("bob")
+    await rig.client().keys.update(user.key.id, metadata={"plan": "pro"}, external_user_id="u1")
     await rig.charge(user.secret)
     await rig.charge(other.secret)
     mine = rig.client(user.secret)
-    assert (await mine.keys.get(user.key.id)).id == user.key.id
-    assert (await mine.keys.authenticate()).id == user.key.id
+    own = await mine.keys.authenticate()
+    assert (own.id, dict(own.metadata), own.external_user_id) == (user.key.id, {}, "")
+    with pytest.raises(PermissionDenied):
+        await mine.keys.get(user.key.id)
     assert [k.key_id for k in (await mine.meter.usage()).by_key] == [user.key.id]
     assert (await mine.meter.usage(key_id=user.key.id)).totals.request_count == 1
     assert [e.key_id async for e in mine.meter.events()] == [user.key.id]
     assert (await mine.ledger.balance()).spent_nano_usd == 40_000
-    with pytest.raises(NotFound):
-        await mine.keys.get(other.key.id)
     for call in (
+        mine.keys.get(other.key.id),
         mine.meter.usage(key_id=other.key.id),
         mine.meter.events_page(key_id=other.key.id),
         anext(mine.meter.tail(key_id=other.key.id)),

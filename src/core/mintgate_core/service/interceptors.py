@@ -22,7 +22,7 @@ _LEDGER = frozenset({Role.OPERATOR, Role.SERVICE, Role.MASTER})
 
 ALLOWED: dict[str, frozenset[Role]] = {
     "KeysService/Mint": _OWNERS,
-    "KeysService/Get": _READERS,
+    "KeysService/Get": _OWNERS,
     "KeysService/List": _OWNERS,
     "KeysService/Update": _OWNERS,
     "KeysService/Rotate": _OWNERS,

@@ -113,7 +113,12 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
                 raise refusal
         if key is None:
             raise Invalid("name the credential to ask about", field="secret_sha256")
-        return keys_pb2.AuthenticateResponse(key=await self._message(key))
+        message = await self._message(key)
+        if caller.role is Role.STANDARD:
+            # The owner's notes on a user are not for the user.
+            message.ClearField("metadata")
+            message.ClearField("external_user_id")
+        return keys_pb2.AuthenticateResponse(key=message)
 
     async def _own(self, key_id: str) -> Key:
         """A key that the caller may see. Another account's does not exist."""
@@ -121,10 +126,8 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         key = await self._store.key(key_id)
         if key is None:
             raise NotFound("there is no such key", field="key_id")
-        if caller.key is not None:
-            foreign = key.account_id != caller.key.account_id
-            if foreign or (caller.role is Role.STANDARD and key.key_id != caller.key.key_id):
-                raise NotFound("there is no such key", field="key_id")
+        if caller.key is not None and key.account_id != caller.key.account_id:
+            raise NotFound("there is no such key", field="key_id")
         return key
 
     async def _message(self, key: Key) -> keys_pb2.Key:

@@ -41,6 +41,16 @@ _STATUS_AND_TYPE: tuple[tuple[type[MintgateError], int, str], ...] = (
     (Unavailable, 503, "unavailable_error"),
 )
 
+_REST_NAMES = {
+    "cap_nano_usd": "max_spend_usd",
+    "expires_at_ms": "expires_at",
+    "grant_nano_usd": "grant_usd",
+    "page_size": "limit",
+    "page_token": "cursor",
+    "before_sequence": "cursor",
+}
+"""Fields of the core's calls, by the names that these routes give them."""
+
 
 def error_answer(status: int, kind: str, message: str, code: str, param: str = "") -> Response:
     """One error; `param` names the field at fault where there is one."""
@@ -58,11 +68,15 @@ def install(app: FastAPI) -> None:
 
 async def _mintgate(_: Request, failure: Any) -> Response:
     code = word(ErrorReason, failure.reason) or "internal"
+    field, message = failure.field, failure.message
+    if field in _REST_NAMES:
+        field = _REST_NAMES[field]
+        message = message.replace(failure.field, field)
     for kind, status, name in _STATUS_AND_TYPE:
         if isinstance(failure, kind):
-            return error_answer(status, name, failure.message, code, failure.field)
+            return error_answer(status, name, message, code, field)
     _log.error("the core failed: %s", failure.message)
-    return error_answer(500, "api_error", failure.message, code, failure.field)
+    return error_answer(500, "api_error", message, code, field)
 
 
 async def _validation(_: Request, failure: Any) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from mintgate.errors import PermissionDenied
 from mintgate.v1.keys_pb2 import AuthenticateRequest, GetRequest, Key
 from mintgate.v1.ledger_pb2 import EventStatus, GetBalanceRequest, SettledBy
 from mintgate.v1.meter_pb2 import (
@@ -84,11 +85,16 @@ async def get_key_usage(
 
 
 async def _key(core: Core, key_id: str, caller: str) -> Key:
-    if key_id == OWN_KEY:
-        own = await core.call(core.keys.Authenticate, AuthenticateRequest(), caller)
-        return own.key
-    found = await core.call(core.keys.Get, GetRequest(key_id=key_id), caller)
-    return found.key
+    """The key asked about. A standard key may ask about itself and nothing else."""
+    if key_id != OWN_KEY:
+        try:
+            return (await core.call(core.keys.Get, GetRequest(key_id=key_id), caller)).key
+        except PermissionDenied:
+            own = await core.call(core.keys.Authenticate, AuthenticateRequest(), caller)
+            if own.key.id != key_id:
+                raise
+            return own.key
+    return (await core.call(core.keys.Authenticate, AuthenticateRequest(), caller)).key
 
 
 @router.get("/v1/billing/balance", responses=schemas.answers(200, schemas.BalanceAnswer))

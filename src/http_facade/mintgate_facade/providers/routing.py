@@ -91,8 +91,8 @@ class RouteTable:
         return dict(self._spelled)
 
     def has_version(self, path: str) -> bool:
-        """Whether `path` begins with a version of this provider."""
-        return path.lstrip("/").partition("/")[0] in self._versions
+        """Whether `path` has a version of this provider first, or second as in `/upload/v1beta`."""
+        return not self._versions.isdisjoint(path.lstrip("/").split("/", 2)[:2])
 
     def _add(self, route: Route) -> None:
         _, path = self._without_version(route.path)

@@ -1,0 +1,138 @@
+"""`python -m bench`: added latency and throughput of the gateway against a direct call.
+
+Both sides are measured in one run, alternating, with the same load generator,
+the same simulated provider and the same two cores; the figures are medians of
+the rounds. Absolute numbers are this machine's, the ratios travel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from bench.client import Sample, load, render
+from bench.memory import resident_mb
+from tests.harness import Installation, installation
+
+ROUNDS = 3
+SECONDS = 5.0
+WARM_UP_S = 1.0
+CLIENTS = 32
+
+MESSAGES = [
+    {"role": "system", "content": "You are terse."},
+    {"role": "user", "content": "Say something about the sea. " * 8},
+]
+JSON_BODY = {"model": "gpt-4o-mini", "messages": MESSAGES, "max_tokens": 200}
+STREAM_BODY = JSON_BODY | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure."""
+
+    name: str
+    body: bytes
+    clients: int
+    simulate: str = ""
+
+
+CASES = (
+    Case("json, 1 client", json.dumps(JSON_BODY).encode(), 1),
+    Case(f"json, {CLIENTS} clients", json.dumps(JSON_BODY).encode(), CLIENTS),
+    Case("stream of 20, 1 client", json.dumps(STREAM_BODY).encode(), 1, "chunks=20"),
+    Case(
+        f"stream of 20, {CLIENTS} clients", json.dumps(STREAM_BODY).encode(), CLIENTS, "chunks=20"
+    ),
+)
+
+
+def main() -> int:
+    """Measure every case and print one table."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="mintgate-bench-") as name,
+        installation(Path(name), MINTGATE_LOG_LEVEL="warning") as gateway,
+    ):
+        _, secret = gateway.mint(None)
+        rows = [
+            uvloop.run(measure(gateway, secret, case, options.rounds, options.seconds))
+            for case in CASES
+        ]
+        memory = {child: resident_mb(gateway.pid(child)) for child in ("core", "facade-0")}
+        gateway.audit()
+    report = {"machine": platform.platform(), "cases": rows, "memory_mb": memory}
+    print(json.dumps(report, indent=1) if options.json else table(rows, memory))
+    return 0
+
+
+async def measure(
+    gateway: Installation, secret: str, case: Case, rounds: int, seconds: float
+) -> dict[str, object]:
+    """Alternate between direct and through the gateway."""
+    targets = {
+        "direct": (f"{gateway.simulator_url}/openai/v1/chat/completions", "sk-direct"),
+        "gateway": (f"{gateway.url}/v1/chat/completions", secret),
+    }
+    samples: dict[str, list[Sample]] = {"direct": [], "gateway": []}
+    for side, (url, credential) in targets.items():
+        request = render(url, case.body, credential, case.simulate)
+        await load(url, request, clients=case.clients, seconds=WARM_UP_S)
+        samples[side] = []
+    for _ in range(rounds):
+        for side, (url, credential) in targets.items():
+            request = render(url, case.body, credential, case.simulate)
+            samples[side].append(await load(url, request, clients=case.clients, seconds=seconds))
+    direct, through = samples["direct"], samples["gateway"]
+    return {
+        "case": case.name,
+        "failures": sum(sample.failures for sample in direct + through),
+        "direct_per_second": median(direct, lambda s: s.per_second),
+        "gateway_per_second": median(through, lambda s: s.per_second),
+        "added_p50_ms": median(through, p50) - median(direct, p50),
+        "added_p99_ms": median(through, p99) - median(direct, p99),
+        "direct_p50_ms": median(direct, p50),
+        "gateway_p50_ms": median(through, p50),
+        "gateway_p99_ms": median(through, p99),
+    }
+
+
+def p50(sample: Sample) -> float:
+    """Median latency of one round."""
+    return sample.percentile_ms(50)
+
+
+def p99(sample: Sample) -> float:
+    """99th percentile of one round."""
+    return sample.percentile_ms(99)
+
+
+def median(samples: list[Sample], figure: Callable[[Sample], float]) -> float:
+    """Median over rounds."""
+    return round(statistics.median(figure(sample) for sample in samples), 3)
+
+
+def table(rows: list[dict[str, object]], memory: dict[str, float]) -> str:
+    """The figures for a terminal."""
+    columns = list(rows[0])
+    lines = ["  ".join(f"{name:>22}" for name in columns)]
+    lines += ["  ".join(f"{row[name]!s:>22}" for name in columns) for row in rows]
+    lines.append("memory after the run: " + ", ".join(f"{k} {v:.0f} MB" for k, v in memory.items()))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
