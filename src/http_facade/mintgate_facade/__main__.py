@@ -96,7 +96,10 @@ def _log_to_stderr(level: str, worker: int) -> None:
         stream=sys.stderr,
         format=f"%(asctime)s level=%(levelname)s worker={worker} logger=%(name)s %(message)s",
     )
-    logging.getLogger("uvicorn.error").addFilter(AbortFilter())
+    uvicorn_log = logging.getLogger("uvicorn.error")
+    uvicorn_log.addFilter(AbortFilter())
+    # Its life cycle is told by the ready line and the supervisor.
+    uvicorn_log.setLevel(max(uvicorn_log.getEffectiveLevel(), logging.WARNING))
 
 
 if __name__ == "__main__":

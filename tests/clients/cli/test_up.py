@@ -243,8 +243,14 @@ def test_the_simulator_knows_nothing_of_ours(
     assert "sk-real" not in repr(simulator)
 
 
-def test_the_banner_tries_a_provider_that_is_there(tmp_path: Path) -> None:
+SCRIPTS = Path(sys.executable).parent
+
+
+def test_the_banner_tries_a_provider_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The request to try is one that can be answered; the key is shown only when it is new."""
+    monkeypatch.setenv("PATH", str(SCRIPTS))
     settings = Settings.load({"ANTHROPIC_API_KEY": "sk-ant"}, tmp_path)
 
     text = banner(settings, None)
@@ -256,13 +262,28 @@ def test_the_banner_tries_a_provider_that_is_there(tmp_path: Path) -> None:
     assert text.splitlines()[-1].strip() == "mintgate usage"
 
 
-def test_the_banner_s_last_line_works_as_it_stands(tmp_path: Path) -> None:
+def test_the_banner_s_last_line_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With ports and data elsewhere, the command to try says where."""
+    monkeypatch.setenv("PATH", str(SCRIPTS))
     environ = {"MINTGATE_GRPC_PORT": "7", "MINTGATE_DATA_DIR": "/srv/my data"}
 
     text = banner(Settings.load(environ, tmp_path), None)
 
     assert "  MINTGATE_DATA_DIR='/srv/my data' mintgate usage --target 127.0.0.1:7" in text
+
+
+def test_the_banner_names_a_command_that_is_not_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an environment that is not activated, the command to try is the script's own path."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(SCRIPTS.parent)
+
+    text = banner(Settings.load({}, tmp_path), None)
+
+    assert text.splitlines()[-1].strip() == f"{SCRIPTS.name}/mintgate usage"
 
 
 def test_ports_are_picked_or_checked() -> None:

@@ -113,8 +113,10 @@ def tail(
     """Iterate over new charges as they are made, oldest first, without end.
 
     When the connection breaks it is made again and continues after the last
-    event that was seen. `after_sequence` 0 means from now on. There is no time
-    limit unless `timeout_s` sets one.
+    event that was seen. `after_sequence` 0 means from now on, and from then on
+    again if the connection breaks before the first event: give the sequence of
+    the last event you know to miss none. There is no time limit unless
+    `timeout_s` sets one.
     """
     request = meter_pb2.TailEventsRequest(
         key_id=key_id, after_sequence=after_sequence, account_id=account_id

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mintgate.channel import TARGET_DEFAULT
@@ -87,4 +90,14 @@ def _usage_line(settings: Settings) -> str:
     elsewhere = settings.sources["data_dir"] == "environment"
     found = f"MINTGATE_DATA_DIR={shlex.quote(str(data_dir))} " if elsewhere else ""
     target = "" if settings.core_target == TARGET_DEFAULT else f" --target {settings.core_target}"
-    return f"{found}mintgate usage{target}"
+    return f"{found}{_command()} usage{target}"
+
+
+def _command() -> str:
+    """Return how this very command line is called from this directory."""
+    if shutil.which("mintgate"):
+        return "mintgate"
+    script = Path(sys.executable).with_name("mintgate")
+    if script.is_relative_to(Path.cwd()):
+        script = script.relative_to(Path.cwd())
+    return shlex.quote(str(script))
