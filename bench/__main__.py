@@ -8,6 +8,7 @@ the rounds. Absolute numbers are this machine's, the ratios travel.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import platform
 import statistics
@@ -27,6 +28,8 @@ ROUNDS = 3
 SECONDS = 5.0
 WARM_UP_S = 1.0
 CLIENTS = 32
+OPEN_STREAMS = 1_000
+OPEN_STREAMS_S = 10
 
 MESSAGES = [
     {"role": "system", "content": "You are terse."},
@@ -72,7 +75,7 @@ def main() -> int:
             uvloop.run(measure(gateway, secret, case, options.rounds, options.seconds))
             for case in CASES
         ]
-        memory = {child: resident_mb(gateway.pid(child)) for child in ("core", "facade-0")}
+        memory = uvloop.run(memory_mb(gateway, secret))
         gateway.audit()
     report = {"machine": platform.platform(), "cases": rows, "memory_mb": memory}
     print(json.dumps(report, indent=1) if options.json else table(rows, memory))
@@ -110,6 +113,18 @@ async def measure(
     }
 
 
+async def memory_mb(gateway: Installation, secret: str) -> dict[str, float]:
+    """Resident memory of core and facade while a thousand streams are open."""
+    url = f"{gateway.url}/v1/chat/completions"
+    slow = f"chunks=20; chunk_delay_ms={OPEN_STREAMS_S * 1_000 // 20}"
+    request = render(url, json.dumps(STREAM_BODY).encode(), secret, slow)
+    async with asyncio.TaskGroup() as tasks:
+        # One request each: the next would begin after the time is over.
+        tasks.create_task(load(url, request, clients=OPEN_STREAMS, seconds=1.0))
+        await asyncio.sleep(OPEN_STREAMS_S * 0.8)
+        return {child: resident_mb(gateway.pid(child)) for child in ("core", "facade-0")}
+
+
 def p50(sample: Sample) -> float:
     """Median latency of one round."""
     return sample.percentile_ms(50)
@@ -130,7 +145,8 @@ def table(rows: list[dict[str, object]], memory: dict[str, float]) -> str:
     columns = list(rows[0])
     lines = ["  ".join(f"{name:>22}" for name in columns)]
     lines += ["  ".join(f"{row[name]!s:>22}" for name in columns) for row in rows]
-    lines.append("memory after the run: " + ", ".join(f"{k} {v:.0f} MB" for k, v in memory.items()))
+    held = ", ".join(f"{child} {value:.0f} MB" for child, value in memory.items())
+    lines.append(f"memory with {OPEN_STREAMS:,} open streams: {held}")
     return "\n".join(lines)
 
 

@@ -100,6 +100,7 @@ class HalfReadMeter:
 
     final = False
     complete = False
+    failed = False
 
     def feed(self, chunk: bytes) -> bytes:
         return chunk

@@ -59,4 +59,4 @@ class TokenSigner:
         return HoldToken(hold_id, wallet_id, tuple(line_ids), amount, Subject(*subject))
 
     def _sign(self, payload: bytes) -> bytes:
-        return hmac.new(self._key, payload, hashlib.sha256).digest()[:SIGNATURE_BYTES]
+        return hmac.digest(self._key, payload, "sha256")[:SIGNATURE_BYTES]

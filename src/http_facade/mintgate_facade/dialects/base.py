@@ -112,6 +112,10 @@ class Meter(Protocol):
     def complete(self) -> bool:
         """The provider's own end of the answer was seen."""
 
+    @property
+    def failed(self) -> bool:
+        """The provider itself said, in the answer, that it has failed."""
+
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the provider; return those that may go on now.
 

@@ -47,6 +47,11 @@ class JsonMeter:
         """The body was one whole document, or too long to tell."""
         return self._complete
 
+    @property
+    def failed(self) -> bool:
+        """A JSON answer has one status; a failed one is no 2xx and has no meter."""
+        return False
+
     def feed(self, chunk: bytes) -> bytes:
         """Keep the last byte, return all before it."""
         if not chunk:

@@ -45,6 +45,7 @@ class StreamMeter(ABC):
         self._ask = ask
         self._fed = False
         self._complete = False
+        self._failed = False
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._text_bytes = 0
@@ -57,6 +58,11 @@ class StreamMeter(ABC):
     def complete(self) -> bool:
         """The provider's own end of the stream was seen."""
         return self._complete
+
+    @property
+    def failed(self) -> bool:
+        """The provider itself said, in the stream, that its answer has failed."""
+        return self._failed
 
     @property
     @abstractmethod
@@ -128,6 +134,8 @@ class StreamMeter(ABC):
         except orjson.JSONDecodeError:
             event = None
         if isinstance(event, dict):
+            if event.get("error") or event.get("type") == "error":
+                self._failed = True
             return event
         self._opaque_bytes += len(data)
         return None

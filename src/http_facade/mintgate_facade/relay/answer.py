@@ -127,7 +127,13 @@ class _Streamed:
         except InterruptedRequestError:
             # The provider must stop first: it bills for as long as it writes.
             self._response.close()
-            await self._held.charged(ledger_pb2.EVENT_STATUS_CLIENT_GONE)
+            # A client leaves at the provider's own error event: then it is the provider's end.
+            failed = self._meter.failed
+            await self._held.charged(
+                ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN
+                if failed
+                else ledger_pb2.EVENT_STATUS_CLIENT_GONE
+            )
             raise AnswerAborted from None
         except _BROKEN_ANSWER as failure:
             await self._break_off(failure)
