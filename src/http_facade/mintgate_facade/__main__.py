@@ -29,6 +29,8 @@ KEEPALIVE_S = 75
 """Longer than the idle time of the SDKs' pools, so that they close first."""
 BACKLOG = 2_048
 GC_THRESHOLDS = (20_000, 20, 50)
+THREAD_SWITCH_S = 0.0005
+"""gRPC's and the outbox's threads want the interpreter at once when something has arrived."""
 
 
 class _Server(uvicorn.Server):
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"mintgate_facade: {failure}\n")
         return 1
     _log_to_stderr(facade_settings.log_level, worker)
+    sys.setswitchinterval(THREAD_SWITCH_S)
     server = _Server(
         uvicorn.Config(
             Facade(facade_settings),
