@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.load import fire
 from tests.harness import Installation
 
-ARRIVE_MS_EACH = 8
+ARRIVE_MS_EACH = 15
 """What a request needs to arrive on a busy two-core machine, with a wide margin. The provider
 answers after all have arrived, so that no hold is freed for another."""
 
