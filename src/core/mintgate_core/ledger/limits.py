@@ -20,5 +20,4 @@ several can run side by side."""
 FIT_OUTPUT_TOKENS_FLOOR = 4_096
 """Below this many tokens answers are cut in mid-sentence; give as much while affordable."""
 
-OUTPUT_TOKENS_MAX = 2**40
 NOTE_CHARACTERS_MAX = 200

@@ -8,7 +8,6 @@ NanoUsd = NewType("NanoUsd", int)
 """10^-9 US dollars. int64 in stores and on the wire; the range is 9.2 billion dollars."""
 
 PICO_PER_NANO = 1_000
-NANO_PER_USD = 1_000_000_000
 
 AMOUNT_NANO_USD_MAX = NanoUsd(2**62)
 """Largest amount that any field may hold: two of them still add up within int64."""

@@ -9,10 +9,20 @@ from mintgate_core.pricing.cards import STANDARD, RateCard, Rates, Tier
 from mintgate_core.pricing.errors import PriceDataError, Unpriced
 from mintgate_core.pricing.quote import BoundSpec, Quote, quote
 from mintgate_core.pricing.rate import Rated, rate
-from mintgate_core.pricing.units import Unit
+from mintgate_core.pricing.units import (
+    CACHE_READ_UNITS,
+    CACHE_WRITE_UNITS,
+    INPUT_UNITS,
+    OUTPUT_UNITS,
+    Unit,
+)
 
 __all__ = [
+    "CACHE_READ_UNITS",
+    "CACHE_WRITE_UNITS",
     "EVERY_ACCOUNT",
+    "INPUT_UNITS",
+    "OUTPUT_UNITS",
     "STANDARD",
     "BoundSpec",
     "Override",

@@ -39,6 +39,7 @@ CACHE_READ_UNITS = frozenset(
         Unit.CACHE_READ_VIDEO_TOKENS,
     }
 )
+CACHE_WRITE_UNITS = frozenset({Unit.CACHE_WRITE_5M_TOKENS, Unit.CACHE_WRITE_1H_TOKENS})
 OUTPUT_UNITS = frozenset(
     {
         Unit.OUTPUT_TOKENS,

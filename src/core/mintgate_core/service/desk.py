@@ -15,7 +15,11 @@ from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
 from mintgate_core.ledger.operations import Price
 from mintgate_core.ledger.types import Measured, Subject
 from mintgate_core.pricing import (
+    CACHE_READ_UNITS,
+    CACHE_WRITE_UNITS,
     EVERY_ACCOUNT,
+    INPUT_UNITS,
+    OUTPUT_UNITS,
     BoundSpec,
     Override,
     PriceBook,
@@ -28,15 +32,6 @@ from mintgate_core.stores.base import Store, StoredPrice
 
 CARDS_CACHED_MAX = 16_384
 """Cards by version; more than every model of every provider over years of changes."""
-
-_INPUTS = frozenset(
-    unit
-    for unit in Unit
-    if unit.name.startswith(("INPUT_", "CACHE_READ_", "CACHE_WRITE_")) and "TOKENS" in unit.name
-)
-_OUTPUTS = frozenset(unit for unit in Unit if unit.name.startswith("OUTPUT_"))
-_CACHE_READS = frozenset(unit for unit in Unit if unit.name.startswith("CACHE_READ_"))
-_CACHE_WRITES = frozenset(unit for unit in Unit if unit.name.startswith("CACHE_WRITE_"))
 
 
 class Desk:
@@ -101,8 +96,8 @@ class Desk:
         answer_model: str,
         units: Mapping[int, int],
         variants: Iterable[str],
-    ) -> tuple[Measured, str, str]:
-        """Exact cost of units for a hold: (measured, model priced, card version).
+    ) -> tuple[Measured, str]:
+        """Exact cost of units for a hold, and the version of the card that says so.
 
         The answer's own model decides the price when it is another one than
         was asked for; otherwise the hold's card does.
@@ -120,12 +115,12 @@ class Desk:
             variants=tuple(variants),
             model=card.model,
             amount_nano_usd=rated.amount_nano_usd,
-            input_tokens=_total(typed, _INPUTS),
-            output_tokens=_total(typed, _OUTPUTS),
-            cache_read_tokens=_total(typed, _CACHE_READS),
-            cache_write_tokens=_total(typed, _CACHE_WRITES),
+            input_tokens=_total(typed, INPUT_UNITS),
+            output_tokens=_total(typed, OUTPUT_UNITS),
+            cache_read_tokens=_total(typed, CACHE_READ_UNITS),
+            cache_write_tokens=_total(typed, CACHE_WRITE_UNITS),
         )
-        return measured, card.model, card.version
+        return measured, card.version
 
     async def _answered(self, asked: RateCard, subject: Subject, answer_model: str) -> RateCard:
         try:

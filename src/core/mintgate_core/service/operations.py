@@ -181,10 +181,9 @@ class Operator:
         )
         variants = requests.said_variants(message.variants)
         measured, version = Measured(), token.subject.price_version
-        model = await self._desk.priced_model(token.subject)
         if settled_by is not SettledBy.HOLD:
             try:
-                measured, model, version = await self._desk.measure(
+                measured, version = await self._desk.measure(
                     token.subject, message.model, requests.units(message.units), variants
                 )
             except (Unpriced, requests.UnknownUnit):
@@ -200,7 +199,7 @@ class Operator:
             wallet_id=token.wallet_id,
             token=token,
             measured=measured,
-            model=model,
+            model=measured.model or await self._desk.priced_model(token.subject),
             settled_by=settled_by,
             status=EventStatus(status),
             price_version=version,
@@ -228,7 +227,7 @@ class Operator:
         measured = Measured()
         try:
             if units:
-                measured, _, _ = await self._desk.measure(token.subject, "", units, variants)
+                measured, _ = await self._desk.measure(token.subject, "", units, variants)
         except Unpriced:
             # The hold must live on all the same; its settle will charge it whole.
             log.warning("hold %s reports units without a price", hold_id.hex())

@@ -9,9 +9,6 @@ from mintgate_core.ledger.types import SettledBy
 from mintgate_core.stores.base import HOUR_MS, Check
 from mintgate_core.stores.sqlite import rows
 
-FINDINGS_SHOWN_MAX = 20
-"""Enough to see a pattern; the number of findings is always whole."""
-
 _DRAWN = (
     "select wallet_id as line_id, amount as n from hold union all"
     " select x.value, amount from hold, json_each(hold.line_ids) x"
@@ -133,10 +130,11 @@ def _recompute(connection: sqlite3.Connection, number: int) -> Check:
     ):
         count += 1
         if settled_by == SettledBy.HOLD:
-            expected = max(0, held - prior)
+            whole = held
         else:
-            expected = recomputed(rows.measured(text).units, rows.measured(text).unit_prices)
-            expected = max(0, expected - prior)
+            measured = rows.measured(text)
+            whole = recomputed(measured.units, measured.unit_prices)
+        expected = max(0, whole - prior)
         if expected != actual:
             findings.append(f"charge {op_id.hex()} is {actual}, its row gives {expected}")
     title = "every charge can be computed again from its own row"
