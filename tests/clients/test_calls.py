@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from mintgate import Hold, Internal, InvalidArgument, words
+from mintgate import Hold, Internal, InvalidArgument, RateLimits, WindowCap, words
 from mintgate._calls import accounts, keys, ledger, meter
 from mintgate._calls.base import Call
 from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2
@@ -131,9 +131,17 @@ def test_update_knows_every_field() -> None:
             allowed_models=["m"],
             unbounded_output="fit",
             on_disconnect="abort",
+            window_cap=WindowCap("week", cap_nano_usd=7, time_zone="Asia/Tokyo"),
+            rate_limits=RateLimits(requests_per_minute=1, tokens_per_minute=2, open_requests=3),
         )
     )
 
+    assert sent.key.window_cap == keys_pb2.WindowCap(
+        period=keys_pb2.WINDOW_PERIOD_WEEK, time_zone="Asia/Tokyo", cap_nano_usd=7
+    )
+    assert sent.key.rate_limits == keys_pb2.RateLimits(
+        requests_per_minute=1, tokens_per_minute=2, open_requests=3
+    )
     assert set(words.words(KeyField)) == {words.word(KeyField, field) for field in sent.fields}
 
 

@@ -27,6 +27,7 @@ from .errors import (
     PaymentRequired,
     PermissionDenied,
     ProviderNotAllowed,
+    RateLimited,
     Unauthenticated,
     Unavailable,
     WalletEmpty,
@@ -34,7 +35,7 @@ from .errors import (
 from .ids import new_id
 from .money import format_usd, nano_usd
 from .retry import RetryPolicy
-from .types import CreatedAccount, Hold, Minted, Rotated
+from .types import CreatedAccount, Hold, Minted, RateLimits, Rotated, WindowCap
 
 __all__ = [
     "AlreadyResolved",
@@ -62,6 +63,8 @@ __all__ = [
     "PaymentRequired",
     "PermissionDenied",
     "ProviderNotAllowed",
+    "RateLimited",
+    "RateLimits",
     "RetryPolicy",
     "Rotated",
     "Settings",
@@ -69,6 +72,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "WalletEmpty",
+    "WindowCap",
     "format_usd",
     "nano_usd",
     "new_id",

@@ -14,6 +14,7 @@
     ├── PaymentRequired(amounts)        RESOURCE_EXHAUSTED   the worst case does not fit
     │   ├── CapExceeded
     │   └── WalletEmpty
+    ├── RateLimited(retry_after_ms)     RESOURCE_EXHAUSTED   slower
     ├── Conflict(field)                 ALREADY_EXISTS
     │   ├── IdReused
     │   ├── AlreadyResolved             FAILED_PRECONDITION
@@ -174,6 +175,32 @@ class WalletEmpty(PaymentRequired):
     REASON = error_pb2.ERROR_REASON_WALLET_EMPTY
 
 
+class RateLimited(MintgateError):
+    """A rate limit of the key, named by `field`, was reached; nothing was held.
+
+    `retry_after_ms`, 1..60,000, says when a request may fit again.
+    """
+
+    REASON = error_pb2.ERROR_REASON_RATE_LIMITED
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str = "",
+        reason: ErrorReason.ValueType | None = None,
+        retry_after_ms: int = 0,
+    ) -> None:
+        super().__init__(message, field=field, reason=reason)
+        self.retry_after_ms = retry_after_ms
+
+    def to_proto(self) -> error_pb2.Error:
+        """Return the error as it travels, with the wait."""
+        error = super().to_proto()
+        error.retry_after_ms = self.retry_after_ms
+        return error
+
+
 class Conflict(MintgateError):
     """The request contradicts an earlier one."""
 
@@ -252,6 +279,7 @@ STATUS_BY_REASON: Final[Mapping[ErrorReason.ValueType, grpc.StatusCode]] = {
     error_pb2.ERROR_REASON_OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     error_pb2.ERROR_REASON_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     error_pb2.ERROR_REASON_INTERNAL: grpc.StatusCode.INTERNAL,
+    error_pb2.ERROR_REASON_RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 """The gRPC status of each reason; the core answers with the same table."""
 
@@ -287,6 +315,8 @@ def error_from_proto(error: error_pb2.Error) -> MintgateError:
             remaining_nano_usd=error.remaining_nano_usd,
             affordable_output_tokens=error.affordable_output_tokens,
         )
+    if issubclass(error_class, RateLimited):
+        return error_class(error.message, field=error.field, retry_after_ms=error.retry_after_ms)
     return error_class(error.message, field=error.field, reason=error.reason)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from .money import Usd
     from .v1.keys_pb2 import Account, Key
     from .v1.ledger_pb2 import OnDisconnect
 
@@ -19,6 +20,32 @@ UnboundedOutputWord = Literal["fit", "reject"]
 OnDisconnectWord = Literal["abort", "drain"]
 SettledByWord = Literal["usage", "counted", "hold"]
 EventStatusWord = Literal["completed", "client_gone", "upstream_broken"]
+
+
+WindowWord = Literal["day", "week", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCap:
+    """A hard cap that begins anew with every calendar window, beside the cap over a key's life.
+
+    Give `cap_usd` or `cap_nano_usd`. `time_zone` is the IANA name of the zone
+    whose midnight ends a window.
+    """
+
+    period: WindowWord
+    cap_usd: Usd | None = None
+    cap_nano_usd: int | None = None
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Limits of a key that protect providers, not money; 0 means none."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    open_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +61,7 @@ class Minted:
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """A key with a new secret; the old one has stopped working."""
+    """A key with a new secret; the old one has stopped working, or will after its grace."""
 
     key: Key
     secret: str = field(repr=False)

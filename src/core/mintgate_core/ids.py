@@ -6,7 +6,7 @@ import secrets
 
 from mintgate.ids import new_id
 
-LINE_ID_RANDOM_BITS = 21
+from mintgate_core.ledger.windows import LINE_ID_RANDOM_BITS, line_id_of
 
 
 def new_key_id() -> str:
@@ -26,4 +26,4 @@ def new_line_id(now_ms: int) -> int:
     speaks SQL can hold the table. Two in the same millisecond collide with a
     chance of one in two million, and the primary key then refuses the second.
     """
-    return (now_ms << LINE_ID_RANDOM_BITS) | secrets.randbits(LINE_ID_RANDOM_BITS)
+    return line_id_of(now_ms, secrets.randbits(LINE_ID_RANDOM_BITS))

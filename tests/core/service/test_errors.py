@@ -27,20 +27,21 @@ AUTH = (("authorization", f"Bearer {OPERATOR}"),)
 PRIVATE = "row 7 of table api_key is qlk_live_private"
 
 
+def _refusal(kind: type[errors.LedgerError]) -> errors.LedgerError:
+    if issubclass(kind, errors.Denied):
+        return kind(
+            "too dear", required_nano_usd=3, remaining_nano_usd=2, affordable_output_tokens=1
+        )
+    if issubclass(kind, errors.RateLimited):
+        return kind("a sentence", field="some.field", retry_after_ms=4)
+    return kind("a sentence", field="some.field")
+
+
 def refusals() -> dict[str, errors.LedgerError]:
     """One refusal of every kind, by the name of its reason."""
     made: dict[str, errors.LedgerError] = {}
     for kind, reason in REASON_BY_TYPE.items():
-        made[ErrorReason.Name(reason)] = (
-            kind(
-                "too dear",
-                required_nano_usd=3,
-                remaining_nano_usd=2,
-                affordable_output_tokens=1,
-            )
-            if issubclass(kind, errors.Denied)
-            else kind("a sentence", field="some.field")
-        )
+        made[ErrorReason.Name(reason)] = _refusal(kind)
     made["ERROR_REASON_INTERNAL"] = errors.Bug(PRIVATE)
     return made
 
@@ -124,6 +125,9 @@ async def test_a_refusal_reaches_the_client_whole(guarded: Guarded, name: str) -
             error.affordable_output_tokens,
         )
         assert amounts == (3, 2, 1)
+    if isinstance(refusal, errors.RateLimited):
+        assert error.retry_after_ms == 4
+        assert error_from_rpc(caught.value).to_proto() == error
 
 
 @pytest.mark.parametrize("name", REFUSALS)

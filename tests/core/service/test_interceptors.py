@@ -60,8 +60,13 @@ METHODS = dict(methods())
 
 MAY_CALL: dict[Role, set[str]] = {
     Role.OPERATOR: set(METHODS),
-    Role.MASTER: set(METHODS) - OPERATOR_ONLY,
-    Role.SERVICE: LEDGER_WRITES | {"KeysService/Authenticate", "MeterService/ListPrices"},
+    Role.MASTER: set(METHODS) - OPERATOR_ONLY - {"LedgerService/WatchRevocations"},
+    Role.SERVICE: LEDGER_WRITES
+    | {
+        "KeysService/Authenticate",
+        "LedgerService/WatchRevocations",
+        "MeterService/ListPrices",
+    },
     Role.STANDARD: OWN_VIEW,
 }
 
@@ -73,6 +78,8 @@ async def call(rig: Rig, name: str, metadata: Metadata) -> None:
     if name == "MeterService/TailEvents":
         # A follower that is let in waits for ever, unless it asks for nonsense.
         request.after_sequence = -1
+    if name == "LedgerService/WatchRevocations":
+        request.since_ms = -1
     path = f"/mintgate.v1.{name}"
     coders = (
         lambda message: message.SerializeToString(),

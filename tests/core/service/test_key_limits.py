@@ -141,7 +141,7 @@ async def test_an_update_has_the_limits_of_a_mint(rig: Rig, user: Minted) -> Non
         ([], {}, "fields"),
         ([keys_pb2.KEY_FIELD_UNSPECIFIED], {}, "fields"),
         ([99], {}, "fields"),
-        ([keys_pb2.KEY_FIELD_NAME] * 11, {"name": "x"}, "fields"),
+        ([keys_pb2.KEY_FIELD_NAME] * 13, {"name": "x"}, "fields"),
         ([keys_pb2.KEY_FIELD_STATUS], {"status": keys_pb2.KEY_STATUS_REVOKED}, "status"),
         ([keys_pb2.KEY_FIELD_STATUS], {}, "status"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mintgate import ids, words
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from mintgate.money import Usd
-    from mintgate.types import OnDisconnectWord, ScopeWord, StatusWord, UnboundedOutputWord
+    from mintgate.types import (
+        OnDisconnectWord,
+        RateLimits,
+        ScopeWord,
+        StatusWord,
+        UnboundedOutputWord,
+        WindowCap,
+    )
 
 _FIELD_BY_ARGUMENT = {
     "name": keys_pb2.KEY_FIELD_NAME,
@@ -31,6 +39,8 @@ _FIELD_BY_ARGUMENT = {
     "allowed_models": keys_pb2.KEY_FIELD_ALLOWED_MODELS,
     "unbounded_output": keys_pb2.KEY_FIELD_UNBOUNDED_OUTPUT,
     "on_disconnect": keys_pb2.KEY_FIELD_ON_DISCONNECT,
+    "window_cap": keys_pb2.KEY_FIELD_WINDOW_CAP,
+    "rate_limits": keys_pb2.KEY_FIELD_RATE_LIMITS,
 }
 
 
@@ -48,13 +58,16 @@ def mint(
     allowed_models: Sequence[str] = (),
     unbounded_output: UnboundedOutputWord = "fit",
     on_disconnect: OnDisconnectWord = "abort",
+    window_cap: WindowCap | None = None,
+    rate_limits: RateLimits | None = None,
     account_id: str = "",
     timeout_s: float | None = None,
     credential: str | None = None,
 ) -> Call[Minted]:
     """Make a key; its secret is in this answer and nowhere else, ever.
 
-    Without a cap only the account's wallet limits the key. Give the id of the
+    Without a cap only the account's wallet limits the key; a `window_cap` holds
+    beside it. Give the id of the
     event that caused the call as `idempotency_key`: a repeat within 24 hours
     answers the same key and the same secret. Without one the client makes its
     own, so that a retry of this call does not make two keys. `account_id` is
@@ -75,6 +88,8 @@ def mint(
             keys_pb2.UnboundedOutput, unbounded_output, field="unbounded_output"
         ),
         on_disconnect=words.number(ledger_pb2.OnDisconnect, on_disconnect, field="on_disconnect"),
+        window_cap=_window_cap(window_cap),
+        rate_limits=_rate_limits(rate_limits),
         idempotency_key=idempotency_key or ids.id_text(ids.new_id()),
         account_id=account_id,
     )
@@ -144,10 +159,14 @@ def update(
     allowed_models: Sequence[str] | Unset = UNSET,
     unbounded_output: UnboundedOutputWord | Unset = UNSET,
     on_disconnect: OnDisconnectWord | Unset = UNSET,
+    window_cap: WindowCap | Unset | None = UNSET,
+    rate_limits: RateLimits | Unset | None = UNSET,
     timeout_s: float | None = None,
     credential: str | None = None,
 ) -> Call[keys_pb2.Key]:
-    """Change what is given and nothing else; `cap_usd=None` lifts the cap.
+    """Change what is given and nothing else; None lifts a cap, or all rate limits.
+
+    A `window_cap` of another period or time zone begins a window of that kind.
 
     Raises `InvalidArgument` (also when nothing is given) and `NotFound`.
     """
@@ -163,6 +182,8 @@ def update(
             ("allowed_models", allowed_models),
             ("unbounded_output", unbounded_output),
             ("on_disconnect", on_disconnect),
+            ("window_cap", window_cap),
+            ("rate_limits", rate_limits),
         )
         if not isinstance(value, Unset)
     }
@@ -185,9 +206,15 @@ def update(
 
 
 def rotate(
-    key_id: str, *, timeout_s: float | None = None, credential: str | None = None
+    key_id: str,
+    *,
+    grace_ms: int = 0,
+    timeout_s: float | None = None,
+    credential: str | None = None,
 ) -> Call[Rotated]:
-    """Replace a key's secret; the old one stops at once. Raises `NotFound`.
+    """Replace a key's secret; the old one works for `grace_ms` more, 0..30 days.
+
+    Raises `NotFound` and `InvalidArgument`.
 
     A key that rotates itself and loses the answer has lost both secrets; rotate
     it with another master key or as the operator.
@@ -196,14 +223,18 @@ def rotate(
     def read(response: keys_pb2.RotateResponse) -> Rotated:
         return Rotated(response.key, response.secret)
 
-    # A retry makes one more secret; the one that is answered is the one that works.
-    return _keys("Rotate", keys_pb2.RotateRequest(key_id=key_id), read, timeout_s, credential)
+    request = keys_pb2.RotateRequest(key_id=key_id, grace_ms=grace_ms)
+    call = _keys("Rotate", request, read, timeout_s, credential)
+    # A retry makes one more secret; the one that is answered is the one that works. With a
+    # grace period it would spend that on the lost secret, which nobody has, instead of on
+    # the one that users have: then the caller must decide.
+    return replace(call, repeatable=not grace_ms)
 
 
 def revoke(
     key_id: str, *, timeout_s: float | None = None, credential: str | None = None
 ) -> Call[keys_pb2.Key]:
-    """End a key for good, from its next request on.
+    """End a key for good: its next request is refused, its running ones end within seconds.
 
     Raises `NotFound`, also for a key that was revoked before.
     """
@@ -271,4 +302,29 @@ def _numbered(given: dict[str, Any]) -> dict[str, Any]:
     for argument in ("allowed_providers", "allowed_models"):
         if argument in numbered:
             _listed(numbered[argument], argument)
+    if "window_cap" in numbered:
+        numbered["window_cap"] = _window_cap(numbered["window_cap"])
+    if "rate_limits" in numbered:
+        numbered["rate_limits"] = _rate_limits(numbered["rate_limits"])
     return numbered
+
+
+def _window_cap(value: WindowCap | None) -> keys_pb2.WindowCap | None:
+    if value is None:
+        return None
+    cap = exact_nano_usd(value.cap_usd, value.cap_nano_usd, name="window_cap.cap", required=True)
+    return keys_pb2.WindowCap(
+        period=words.number(keys_pb2.WindowPeriod, value.period, field="window_cap.period"),
+        time_zone=value.time_zone,
+        cap_nano_usd=cap or 0,
+    )
+
+
+def _rate_limits(value: RateLimits | None) -> keys_pb2.RateLimits | None:
+    if value is None:
+        return None
+    return keys_pb2.RateLimits(
+        requests_per_minute=value.requests_per_minute,
+        tokens_per_minute=value.tokens_per_minute,
+        open_requests=value.open_requests,
+    )

@@ -6,8 +6,8 @@ import typer
 
 from mintgate import words
 from mintgate.money import format_usd
-from mintgate.types import ScopeWord, StatusWord
-from mintgate.v1.keys_pb2 import Key, KeyScope, KeyStatus, UnboundedOutput
+from mintgate.types import RateLimits, ScopeWord, StatusWord, WindowCap
+from mintgate.v1.keys_pb2 import Key, KeyScope, KeyStatus, UnboundedOutput, WindowPeriod
 from mintgate.v1.ledger_pb2 import OnDisconnect
 
 from ._app import CliError, group
@@ -23,6 +23,8 @@ from ._connection import (
 from ._output import message_json, print_fields, print_json, print_table, time_text
 
 app = group("Mint keys, cap them, end them.")
+
+RATE_LIMITS = ("requests_per_minute", "tokens_per_minute", "open_requests")
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY_ID", help="The key's id.")]
 CapOption = Annotated[
@@ -52,6 +54,26 @@ UnboundedOption = Annotated[
 DisconnectOption = Annotated[
     str | None, typer.Option("--on-disconnect", help=" or ".join(words.words(OnDisconnect)))
 ]
+WindowOption = Annotated[
+    str | None,
+    typer.Option("--window", help="day, week or month: a cap by calendar; needs --window-cap-usd."),
+]
+WindowCapOption = Annotated[
+    str | None, typer.Option("--window-cap-usd", help="Hard cap of each window.")
+]
+ZoneOption = Annotated[
+    str | None, typer.Option("--time-zone", help="Whose midnight ends a window; UTC if not given.")
+]
+RequestsOption = Annotated[
+    int | None, typer.Option("--requests-per-minute", min=0, help="0 means no limit.")
+]
+TokensOption = Annotated[
+    int | None, typer.Option("--tokens-per-minute", min=0, help="0 means no limit.")
+]
+OpenOption = Annotated[
+    int | None,
+    typer.Option("--open-requests", min=0, help="Requests at the same time; 0 means no limit."),
+]
 
 
 @app.command()
@@ -59,6 +81,12 @@ def mint(
     name: Annotated[str, typer.Argument(help="A name for people, 1 to 200 characters.")],
     *,
     cap_usd: CapOption = None,
+    window: WindowOption = None,
+    window_cap_usd: WindowCapOption = None,
+    time_zone: ZoneOption = None,
+    requests_per_minute: RequestsOption = None,
+    tokens_per_minute: TokensOption = None,
+    open_requests: OpenOption = None,
     scope: ScopeOption = "standard",
     expires_at: ExpiresOption = None,
     external_user_id: UserOption = None,
@@ -87,6 +115,10 @@ def mint(
         minted = connection.client.keys.mint(
             name,
             cap_usd=cap_usd,
+            window_cap=_window_cap(window, window_cap_usd, time_zone),
+            rate_limits=RateLimits(
+                requests_per_minute or 0, tokens_per_minute or 0, open_requests or 0
+            ),
             scope=scope,  # type: ignore[arg-type]  # The client refuses other words.
             idempotency_key=idempotency_key,
             account_id=connection.account(account),
@@ -160,6 +192,15 @@ def update(
     name: NameOption = None,
     cap_usd: CapOption = None,
     uncapped: Annotated[bool, typer.Option("--no-cap", help="Lift the cap.")] = False,
+    window: WindowOption = None,
+    window_cap_usd: WindowCapOption = None,
+    time_zone: ZoneOption = None,
+    no_window: Annotated[
+        bool, typer.Option("--no-window-cap", help="Lift the cap by calendar.")
+    ] = False,
+    requests_per_minute: RequestsOption = None,
+    tokens_per_minute: TokensOption = None,
+    open_requests: OpenOption = None,
     status: StatusOption = None,
     expires_at: ExpiresOption = None,
     external_user_id: UserOption = None,
@@ -175,6 +216,9 @@ def update(
     """Change what is given and nothing else."""
     if uncapped and cap_usd is not None:
         raise CliError("give --cap-usd or --no-cap, not both")
+    window_cap = _window_cap(window, window_cap_usd, time_zone)
+    if no_window and window_cap is not None:
+        raise CliError("give --window or --no-window-cap, not both")
     given = _given(
         expires_at,
         external_user_id,
@@ -187,7 +231,20 @@ def update(
     given |= {name: value for name, value in (("name", name), ("status", status)) if value}
     if uncapped or cap_usd is not None:
         given["cap_usd"] = cap_usd
+    if no_window or window_cap is not None:
+        given["window_cap"] = window_cap
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "open_requests": open_requests,
+    }
+    limits = {name: value for name, value in limits.items() if value is not None}
     with connect(target, key) as connection:
+        if limits:
+            # The three are set together; those not named keep what they are.
+            before = connection.client.keys.get(key_id).rate_limits
+            kept = {name: getattr(before, name) for name in RATE_LIMITS}
+            given["rate_limits"] = RateLimits(**kept | limits)
         changed = connection.client.keys.update(key_id, **given)
     _print(changed, as_json=as_json)
 
@@ -196,13 +253,16 @@ def update(
 def rotate(
     key_id: KeyArgument,
     *,
+    grace_minutes: Annotated[
+        int, typer.Option(min=0, help="How long the old secret goes on to work.")
+    ] = 0,
     target: TargetOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replace a key's secret; the old one stops at once."""
+    """Replace a key's secret; the old one stops at once, or after a grace period."""
     with connect(target, key) as connection:
-        rotated = connection.client.keys.rotate(key_id)
+        rotated = connection.client.keys.rotate(key_id, grace_ms=grace_minutes * 60_000)
     if as_json:
         print_json({"key": message_json(rotated.key), "secret": rotated.secret})
         return
@@ -218,7 +278,7 @@ def revoke(
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a key for good, from its next request on."""
+    """End a key for good: its next request is refused, its running ones end within seconds."""
     with connect(target, key) as connection:
         revoked = connection.client.keys.revoke(key_id)
     _print(revoked, as_json=as_json)
@@ -264,11 +324,14 @@ def _show(key: Key) -> None:
             ("scope", words.word(KeyScope, key.scope)),
             ("status", words.word(KeyStatus, key.status)),
             ("cap", _cap(key)),
+            ("window cap", _window_text(key)),
+            ("rate limits", _limits_text(key)),
             ("spent", format_usd(key.spent_nano_usd)),
             ("held", format_usd(key.held_nano_usd)),
             ("created", time_text(key.created_at_ms)),
             ("last used", time_text(key.last_used_at_ms)),
             ("expires", time_text(key.expires_at_ms)),
+            ("old secret until", time_text(key.previous_secret_until_ms)),
             ("revoked", time_text(key.revoked_at_ms)),
             ("external user", key.external_user_id),
             ("metadata", ", ".join(f"{name}={key.metadata[name]}" for name in key.metadata)),
@@ -282,3 +345,29 @@ def _show(key: Key) -> None:
 
 def _cap(key: Key) -> str:
     return format_usd(key.cap_nano_usd) if key.HasField("cap_nano_usd") else "none"
+
+
+def _window_text(key: Key) -> str:
+    if not key.HasField("window_cap"):
+        return ""
+    cap = key.window_cap
+    return (
+        f"{format_usd(cap.cap_nano_usd)} a {words.word(WindowPeriod, cap.period)}"
+        f" ({cap.time_zone}); spent {format_usd(cap.spent_nano_usd)},"
+        f" held {format_usd(cap.held_nano_usd)} since {time_text(cap.start_ms)}"
+    )
+
+
+def _limits_text(key: Key) -> str:
+    limits = ((name, getattr(key.rate_limits, name)) for name in RATE_LIMITS)
+    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in limits if value)
+
+
+def _window_cap(window: str | None, cap_usd: str | None, time_zone: str | None) -> WindowCap | None:
+    """Return the cap by calendar that the options describe."""
+    if window is None and cap_usd is None and time_zone is None:
+        return None
+    if window is None or cap_usd is None:
+        raise CliError("a cap by calendar needs --window and --window-cap-usd")
+    # The client refuses other words.
+    return WindowCap(window, cap_usd=cap_usd, time_zone=time_zone or "UTC")  # type: ignore[arg-type]

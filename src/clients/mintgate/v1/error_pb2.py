@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mintgate/v1/error.proto\x12\x0bmintgate.v1\"\xaa\x01\n\x05\x45rror\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.mintgate.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x19\n\x11required_nano_usd\x18\x04 \x01(\x03\x12\x1a\n\x12remaining_nano_usd\x18\x05 \x01(\x03\x12 \n\x18\x61\x66\x66ordable_output_tokens\x18\x06 \x01(\x03*\x91\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_KEY_REVOKED\x10\x03\x12\x1c\n\x18\x45RROR_REASON_KEY_EXPIRED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_KEY_PAUSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x06\x12%\n!ERROR_REASON_PROVIDER_NOT_ALLOWED\x10\x07\x12\"\n\x1e\x45RROR_REASON_MODEL_NOT_ALLOWED\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNPRICED\x10\t\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\n\x12\x1d\n\x19\x45RROR_REASON_CAP_EXCEEDED\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_WALLET_EMPTY\x10\x0c\x12\x1a\n\x16\x45RROR_REASON_ID_REUSED\x10\r\x12!\n\x1d\x45RROR_REASON_ALREADY_RESOLVED\x10\x0e\x12%\n!ERROR_REASON_IDEMPOTENCY_CONFLICT\x10\x0f\x12 \n\x1c\x45RROR_REASON_OUTCOME_UNKNOWN\x10\x10\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x11\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x12\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x13\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mintgate/v1/error.proto\x12\x0bmintgate.v1\"\xc2\x01\n\x05\x45rror\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.mintgate.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x19\n\x11required_nano_usd\x18\x04 \x01(\x03\x12\x1a\n\x12remaining_nano_usd\x18\x05 \x01(\x03\x12 \n\x18\x61\x66\x66ordable_output_tokens\x18\x06 \x01(\x03\x12\x16\n\x0eretry_after_ms\x18\x07 \x01(\x03*\xb0\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x02\x12\x1c\n\x18\x45RROR_REASON_KEY_REVOKED\x10\x03\x12\x1c\n\x18\x45RROR_REASON_KEY_EXPIRED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_KEY_PAUSED\x10\x05\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x06\x12%\n!ERROR_REASON_PROVIDER_NOT_ALLOWED\x10\x07\x12\"\n\x1e\x45RROR_REASON_MODEL_NOT_ALLOWED\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_MODEL_UNPRICED\x10\t\x12\x1a\n\x16\x45RROR_REASON_NOT_FOUND\x10\n\x12\x1d\n\x19\x45RROR_REASON_CAP_EXCEEDED\x10\x0b\x12\x1d\n\x19\x45RROR_REASON_WALLET_EMPTY\x10\x0c\x12\x1a\n\x16\x45RROR_REASON_ID_REUSED\x10\r\x12!\n\x1d\x45RROR_REASON_ALREADY_RESOLVED\x10\x0e\x12%\n!ERROR_REASON_IDEMPOTENCY_CONFLICT\x10\x0f\x12 \n\x1c\x45RROR_REASON_OUTCOME_UNKNOWN\x10\x10\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x11\x12\x1c\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x12\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x13\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x14\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mintgate.v1.error_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=214
-  _globals['_ERRORREASON']._serialized_end=871
+  _globals['_ERRORREASON']._serialized_start=238
+  _globals['_ERRORREASON']._serialized_end=926
   _globals['_ERROR']._serialized_start=41
-  _globals['_ERROR']._serialized_end=211
+  _globals['_ERROR']._serialized_end=235
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The store is away; nothing happened."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 19
     """A defect of the gateway; the message carries an id found in its log."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 20
+    """A rate limit of the key was reached; Error.field names it and
+    Error.retry_after_ms says when to try again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or one operation of a batch was refused. A client branches on
@@ -105,6 +109,10 @@ ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 18
 """The store is away; nothing happened."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 19
 """A defect of the gateway; the message carries an id found in its log."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 20
+"""A rate limit of the key was reached; Error.field names it and
+Error.retry_after_ms says when to try again.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -119,6 +127,7 @@ class Error(_message.Message):
     REQUIRED_NANO_USD_FIELD_NUMBER: _builtins.int
     REMAINING_NANO_USD_FIELD_NUMBER: _builtins.int
     AFFORDABLE_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     message: _builtins.str
     """A sentence that says what to change. Never holds a secret."""
@@ -134,6 +143,10 @@ class Error(_message.Message):
     """The largest output limit per choice, in tokens, that would have been
     admitted; 0 when not even the input fits. Set as above.
     """
+    retry_after_ms: _builtins.int
+    """When a request may fit the rate limit again, 1..60,000 milliseconds. Set
+    with RATE_LIMITED.
+    """
     def __init__(
         self,
         *,
@@ -143,10 +156,11 @@ class Error(_message.Message):
         required_nano_usd: _builtins.int = ...,
         remaining_nano_usd: _builtins.int = ...,
         affordable_output_tokens: _builtins.int = ...,
+        retry_after_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affordable_output_tokens", b"affordable_output_tokens", "field", b"field", "message", b"message", "reason", b"reason", "remaining_nano_usd", b"remaining_nano_usd", "required_nano_usd", b"required_nano_usd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affordable_output_tokens", b"affordable_output_tokens", "field", b"field", "message", b"message", "reason", b"reason", "remaining_nano_usd", b"remaining_nano_usd", "required_nano_usd", b"required_nano_usd", "retry_after_ms", b"retry_after_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

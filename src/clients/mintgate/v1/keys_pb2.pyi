@@ -88,6 +88,28 @@ UNBOUNDED_OUTPUT_REJECT: UnboundedOutput.ValueType  # 2
 """Never touch the request; hold the model's maximum."""
 Global___UnboundedOutput: _TypeAlias = UnboundedOutput  # noqa: Y015
 
+class _WindowPeriod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WindowPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WindowPeriod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WINDOW_PERIOD_UNSPECIFIED: _WindowPeriod.ValueType  # 0
+    WINDOW_PERIOD_DAY: _WindowPeriod.ValueType  # 1
+    WINDOW_PERIOD_WEEK: _WindowPeriod.ValueType  # 2
+    """From Monday, as ISO 8601 has it."""
+    WINDOW_PERIOD_MONTH: _WindowPeriod.ValueType  # 3
+
+class WindowPeriod(_WindowPeriod, metaclass=_WindowPeriodEnumTypeWrapper):
+    """How long a calendar window is."""
+
+WINDOW_PERIOD_UNSPECIFIED: WindowPeriod.ValueType  # 0
+WINDOW_PERIOD_DAY: WindowPeriod.ValueType  # 1
+WINDOW_PERIOD_WEEK: WindowPeriod.ValueType  # 2
+"""From Monday, as ISO 8601 has it."""
+WINDOW_PERIOD_MONTH: WindowPeriod.ValueType  # 3
+Global___WindowPeriod: _TypeAlias = WindowPeriod  # noqa: Y015
+
 class _KeyField:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -107,6 +129,11 @@ class _KeyFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyField.Val
     KEY_FIELD_ALLOWED_MODELS: _KeyField.ValueType  # 8
     KEY_FIELD_UNBOUNDED_OUTPUT: _KeyField.ValueType  # 9
     KEY_FIELD_ON_DISCONNECT: _KeyField.ValueType  # 10
+    KEY_FIELD_WINDOW_CAP: _KeyField.ValueType  # 11
+    """Another period or time zone begins a window of that kind, with nothing
+    spent. A key without window_cap loses its cap by calendar.
+    """
+    KEY_FIELD_RATE_LIMITS: _KeyField.ValueType  # 12
 
 class KeyField(_KeyField, metaclass=_KeyFieldEnumTypeWrapper):
     """A field of a key that Update can change."""
@@ -124,7 +151,93 @@ KEY_FIELD_ALLOWED_PROVIDERS: KeyField.ValueType  # 7
 KEY_FIELD_ALLOWED_MODELS: KeyField.ValueType  # 8
 KEY_FIELD_UNBOUNDED_OUTPUT: KeyField.ValueType  # 9
 KEY_FIELD_ON_DISCONNECT: KeyField.ValueType  # 10
+KEY_FIELD_WINDOW_CAP: KeyField.ValueType  # 11
+"""Another period or time zone begins a window of that kind, with nothing
+spent. A key without window_cap loses its cap by calendar.
+"""
+KEY_FIELD_RATE_LIMITS: KeyField.ValueType  # 12
 Global___KeyField: _TypeAlias = KeyField  # noqa: Y015
+
+@_typing.final
+class WindowCap(_message.Message):
+    """A hard cap that begins anew with every calendar window. It holds beside the
+    cap over the key's life. A request counts in the window that admitted it,
+    also when it ends after the window.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    CAP_NANO_USD_FIELD_NUMBER: _builtins.int
+    START_MS_FIELD_NUMBER: _builtins.int
+    END_MS_FIELD_NUMBER: _builtins.int
+    SPENT_NANO_USD_FIELD_NUMBER: _builtins.int
+    HELD_NANO_USD_FIELD_NUMBER: _builtins.int
+    period: Global___WindowPeriod.ValueType
+    time_zone: _builtins.str
+    """IANA name of the time zone whose midnight ends a window, for example
+    "Europe/Berlin"; empty means "UTC".
+    """
+    cap_nano_usd: _builtins.int
+    """0..2^62 nano-USD."""
+    start_ms: _builtins.int
+    """The rest is told, never read: the present window, milliseconds since 1970,
+    and what it has used of the cap.
+    """
+    end_ms: _builtins.int
+    spent_nano_usd: _builtins.int
+    held_nano_usd: _builtins.int
+    def __init__(
+        self,
+        *,
+        period: Global___WindowPeriod.ValueType = ...,
+        time_zone: _builtins.str = ...,
+        cap_nano_usd: _builtins.int = ...,
+        start_ms: _builtins.int = ...,
+        end_ms: _builtins.int = ...,
+        spent_nano_usd: _builtins.int = ...,
+        held_nano_usd: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cap_nano_usd", b"cap_nano_usd", "end_ms", b"end_ms", "held_nano_usd", b"held_nano_usd", "period", b"period", "spent_nano_usd", b"spent_nano_usd", "start_ms", b"start_ms", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowCap: _TypeAlias = WindowCap  # noqa: Y015
+
+@_typing.final
+class RateLimits(_message.Message):
+    """Limits that protect providers and the gateway, not money. 0 means none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    OPEN_REQUESTS_FIELD_NUMBER: _builtins.int
+    requests_per_minute: _builtins.int
+    """0..10,000,000."""
+    tokens_per_minute: _builtins.int
+    """Tokens of admitted requests by their worst case, put right when a request
+    ends; 0..2^40.
+    """
+    open_requests: _builtins.int
+    """Requests that run at the same time, 0..100,000."""
+    def __init__(
+        self,
+        *,
+        requests_per_minute: _builtins.int = ...,
+        tokens_per_minute: _builtins.int = ...,
+        open_requests: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_requests", b"open_requests", "requests_per_minute", b"requests_per_minute", "tokens_per_minute", b"tokens_per_minute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateLimits: _TypeAlias = RateLimits  # noqa: Y015
 
 @_typing.final
 class Key(_message.Message):
@@ -169,6 +282,9 @@ class Key(_message.Message):
     ALLOWED_MODELS_FIELD_NUMBER: _builtins.int
     UNBOUNDED_OUTPUT_FIELD_NUMBER: _builtins.int
     ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    WINDOW_CAP_FIELD_NUMBER: _builtins.int
+    RATE_LIMITS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SECRET_UNTIL_MS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
@@ -193,6 +309,10 @@ class Key(_message.Message):
     """The app builder's own id of the user, at most 200 characters."""
     unbounded_output: Global___UnboundedOutput.ValueType
     on_disconnect: _ledger_pb2.OnDisconnect.ValueType
+    previous_secret_until_ms: _builtins.int
+    """Until when the secret before the last rotation still works, milliseconds
+    since 1970; 0 when it does not.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """At most 32 entries; keys at most 64, values at most 500 characters."""
@@ -205,6 +325,12 @@ class Key(_message.Message):
     def allowed_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Shell-style patterns of models it may use; empty means all."""
 
+    @_builtins.property
+    def window_cap(self) -> Global___WindowCap:
+        """Unset: no cap by calendar."""
+
+    @_builtins.property
+    def rate_limits(self) -> Global___RateLimits: ...
     def __init__(
         self,
         *,
@@ -227,10 +353,13 @@ class Key(_message.Message):
         allowed_models: _abc.Iterable[_builtins.str] | None = ...,
         unbounded_output: Global___UnboundedOutput.ValueType = ...,
         on_disconnect: _ledger_pb2.OnDisconnect.ValueType = ...,
+        window_cap: Global___WindowCap | None = ...,
+        rate_limits: Global___RateLimits | None = ...,
+        previous_secret_until_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd", "rate_limits", b"rate_limits", "window_cap", b"window_cap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "created_at_ms", b"created_at_ms", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "held_nano_usd", b"held_nano_usd", "id", b"id", "last_used_at_ms", b"last_used_at_ms", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "prefix", b"prefix", "revoked_at_ms", b"revoked_at_ms", "scope", b"scope", "spent_nano_usd", b"spent_nano_usd", "status", b"status", "unbounded_output", b"unbounded_output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "created_at_ms", b"created_at_ms", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "held_nano_usd", b"held_nano_usd", "id", b"id", "last_used_at_ms", b"last_used_at_ms", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "prefix", b"prefix", "previous_secret_until_ms", b"previous_secret_until_ms", "rate_limits", b"rate_limits", "revoked_at_ms", b"revoked_at_ms", "scope", b"scope", "spent_nano_usd", b"spent_nano_usd", "status", b"status", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cap_nano_usd: _TypeAlias = _typing.Literal["cap_nano_usd"]  # noqa: Y015
     _WhichOneofArgType__cap_nano_usd: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd"]  # noqa: Y015
@@ -274,6 +403,8 @@ class MintRequest(_message.Message):
     ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    WINDOW_CAP_FIELD_NUMBER: _builtins.int
+    RATE_LIMITS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     scope: Global___KeyScope.ValueType
     """UNSPECIFIED means STANDARD."""
@@ -296,6 +427,10 @@ class MintRequest(_message.Message):
     def allowed_providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def allowed_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def window_cap(self) -> Global___WindowCap: ...
+    @_builtins.property
+    def rate_limits(self) -> Global___RateLimits: ...
     def __init__(
         self,
         *,
@@ -311,10 +446,12 @@ class MintRequest(_message.Message):
         on_disconnect: _ledger_pb2.OnDisconnect.ValueType = ...,
         idempotency_key: _builtins.str = ...,
         account_id: _builtins.str = ...,
+        window_cap: Global___WindowCap | None = ...,
+        rate_limits: Global___RateLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd", "rate_limits", b"rate_limits", "window_cap", b"window_cap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "idempotency_key", b"idempotency_key", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "scope", b"scope", "unbounded_output", b"unbounded_output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "idempotency_key", b"idempotency_key", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "rate_limits", b"rate_limits", "scope", b"scope", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cap_nano_usd: _TypeAlias = _typing.Literal["cap_nano_usd"]  # noqa: Y015
     _WhichOneofArgType__cap_nano_usd: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd"]  # noqa: Y015
@@ -457,7 +594,7 @@ class UpdateRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[Global___KeyField.ValueType]:
-        """1..10 entries."""
+        """1..12 entries."""
 
     def __init__(
         self,
@@ -498,15 +635,21 @@ class RotateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_ID_FIELD_NUMBER: _builtins.int
+    GRACE_MS_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
+    grace_ms: _builtins.int
+    """How long the old secret goes on to work, milliseconds, 0..30 days. 0: it
+    stops at once.
+    """
     def __init__(
         self,
         *,
         key_id: _builtins.str = ...,
+        grace_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace_ms", b"grace_ms", "key_id", b"key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

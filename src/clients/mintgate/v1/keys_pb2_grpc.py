@@ -108,14 +108,15 @@ class KeysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Rotate(self, request, context):
-        """Replaces a key's secret; the old one stops at once.
+        """Replaces a key's secret; the old one stops at once, or after a grace period.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Revoke(self, request, context):
-        """Ends a key for good; takes effect on its next request.
+        """Ends a key for good: its next request is refused, and within two seconds
+        its running ones are ended and charged what they delivered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

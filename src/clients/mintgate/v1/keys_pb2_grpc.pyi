@@ -44,9 +44,11 @@ class KeysServiceStub:
     Update: _grpc.UnaryUnaryMultiCallable[_keys_pb2.UpdateRequest, _keys_pb2.UpdateResponse]
     """Changes only the fields named in the mask."""
     Rotate: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RotateRequest, _keys_pb2.RotateResponse]
-    """Replaces a key's secret; the old one stops at once."""
+    """Replaces a key's secret; the old one stops at once, or after a grace period."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RevokeRequest, _keys_pb2.RevokeResponse]
-    """Ends a key for good; takes effect on its next request."""
+    """Ends a key for good: its next request is refused, and within two seconds
+    its running ones are ended and charged what they delivered.
+    """
     Authenticate: _grpc.UnaryUnaryMultiCallable[_keys_pb2.AuthenticateRequest, _keys_pb2.AuthenticateResponse]
     """Says whose key a secret is, and what it may do, without a hold."""
 
@@ -66,9 +68,11 @@ class KeysServiceAsyncStub(KeysServiceStub):
     Update: _aio.UnaryUnaryMultiCallable[_keys_pb2.UpdateRequest, _keys_pb2.UpdateResponse]  # type: ignore[assignment]
     """Changes only the fields named in the mask."""
     Rotate: _aio.UnaryUnaryMultiCallable[_keys_pb2.RotateRequest, _keys_pb2.RotateResponse]  # type: ignore[assignment]
-    """Replaces a key's secret; the old one stops at once."""
+    """Replaces a key's secret; the old one stops at once, or after a grace period."""
     Revoke: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeRequest, _keys_pb2.RevokeResponse]  # type: ignore[assignment]
-    """Ends a key for good; takes effect on its next request."""
+    """Ends a key for good: its next request is refused, and within two seconds
+    its running ones are ended and charged what they delivered.
+    """
     Authenticate: _aio.UnaryUnaryMultiCallable[_keys_pb2.AuthenticateRequest, _keys_pb2.AuthenticateResponse]  # type: ignore[assignment]
     """Says whose key a secret is, and what it may do, without a hold."""
 
@@ -115,7 +119,7 @@ class KeysServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _keys_pb2.RotateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.RotateResponse, _abc.Awaitable[_keys_pb2.RotateResponse]]:
-        """Replaces a key's secret; the old one stops at once."""
+        """Replaces a key's secret; the old one stops at once, or after a grace period."""
 
     @_abc_1.abstractmethod
     def Revoke(
@@ -123,7 +127,9 @@ class KeysServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _keys_pb2.RevokeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_keys_pb2.RevokeResponse, _abc.Awaitable[_keys_pb2.RevokeResponse]]:
-        """Ends a key for good; takes effect on its next request."""
+        """Ends a key for good: its next request is refused, and within two seconds
+        its running ones are ended and charged what they delivered.
+        """
 
     @_abc_1.abstractmethod
     def Authenticate(

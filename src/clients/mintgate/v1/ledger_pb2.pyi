@@ -151,6 +151,12 @@ class ApplyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    STORE_EPOCH_FIELD_NUMBER: _builtins.int
+    store_epoch: _builtins.int
+    """Names the store's history. Another value than before means that a standby
+    took over: settles acknowledged in the last minutes may be lost with the
+    tail of its log, and a facade sends them again. 0: the store has no standby.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationResult]:
         """As many as the request had operations, in the same order."""
@@ -159,10 +165,11 @@ class ApplyResponse(_message.Message):
         self,
         *,
         results: _abc.Iterable[Global___OperationResult] | None = ...,
+        store_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "store_epoch", b"store_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,12 +179,17 @@ Global___ApplyResponse: _TypeAlias = ApplyResponse  # noqa: Y015
 class Operation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     RESERVE_FIELD_NUMBER: _builtins.int
     EXTEND_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     SETTLE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """W3C trace context ("traceparent") of the request that this belongs to; may
+    be empty.
+    """
     @_builtins.property
     def reserve(self) -> Global___Reserve: ...
     @_builtins.property
@@ -193,6 +205,7 @@ class Operation(_message.Message):
     def __init__(
         self,
         *,
+        traceparent: _builtins.str = ...,
         reserve: Global___Reserve | None = ...,
         extend: Global___Extend | None = ...,
         progress: Global___Progress | None = ...,
@@ -202,7 +215,7 @@ class Operation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "reserve", b"reserve", "settle", b"settle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "reserve", b"reserve", "settle", b"settle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "reserve", b"reserve", "settle", b"settle", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["reserve", "extend", "progress", "settle", "release", "grant"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
@@ -1151,6 +1164,50 @@ class ListJournalResponse(_message.Message):
 Global___ListJournalResponse: _TypeAlias = ListJournalResponse  # noqa: Y015
 
 @_typing.final
+class WatchRevocationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    since_ms: _builtins.int
+    """Also tell what was revoked since then, milliseconds since 1970; 0 means
+    the last minute.
+    """
+    def __init__(
+        self,
+        *,
+        since_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since_ms", b"since_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRevocationsRequest: _TypeAlias = WatchRevocationsRequest  # noqa: Y015
+
+@_typing.final
+class WatchRevocationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys that were revoked; may be told more than once."""
+
+    def __init__(
+        self,
+        *,
+        key_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_ids", b"key_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRevocationsResponse: _TypeAlias = WatchRevocationsResponse  # noqa: Y015
+
+@_typing.final
 class OpenHold(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1162,6 +1219,8 @@ class OpenHold(_message.Message):
     METERED_NANO_USD_FIELD_NUMBER: _builtins.int
     RESERVED_AT_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     key_id: _builtins.str
     provider: _builtins.str
@@ -1170,6 +1229,8 @@ class OpenHold(_message.Message):
     metered_nano_usd: _builtins.int
     reserved_at_ms: _builtins.int
     expires_at_ms: _builtins.int
+    account_id: _builtins.str
+    request_id: _builtins.str
     def __init__(
         self,
         *,
@@ -1181,10 +1242,12 @@ class OpenHold(_message.Message):
         metered_nano_usd: _builtins.int = ...,
         reserved_at_ms: _builtins.int = ...,
         expires_at_ms: _builtins.int = ...,
+        account_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_nano_usd", b"amount_nano_usd", "expires_at_ms", b"expires_at_ms", "hold_id", b"hold_id", "key_id", b"key_id", "metered_nano_usd", b"metered_nano_usd", "model", b"model", "provider", b"provider", "reserved_at_ms", b"reserved_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_nano_usd", b"amount_nano_usd", "expires_at_ms", b"expires_at_ms", "hold_id", b"hold_id", "key_id", b"key_id", "metered_nano_usd", b"metered_nano_usd", "model", b"model", "provider", b"provider", "request_id", b"request_id", "reserved_at_ms", b"reserved_at_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1196,18 +1259,22 @@ class ListHoldsRequest(_message.Message):
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    EVERY_ACCOUNT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     page_size: _builtins.int
     """1..1,000. 0 means 100."""
+    every_account: _builtins.bool
+    """Operator only: of every account; account_id is then empty."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
+        every_account: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "every_account", b"every_account", "page_size", b"page_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,11 @@ class LedgerServiceStub:
                 request_serializer=mintgate_dot_v1_dot_ledger__pb2.ListHoldsRequest.SerializeToString,
                 response_deserializer=mintgate_dot_v1_dot_ledger__pb2.ListHoldsResponse.FromString,
                 _registered_method=True)
+        self.WatchRevocations = channel.unary_stream(
+                '/mintgate.v1.LedgerService/WatchRevocations',
+                request_serializer=mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsRequest.SerializeToString,
+                response_deserializer=mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -160,7 +165,15 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListHolds(self, request, context):
-        """The open holds of one account, oldest first.
+        """The open holds of one account, or of all, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRevocations(self, request, context):
+        """Tells a facade, for as long as it listens, which keys were revoked, so
+        that it ends what they have running. The first message comes at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,6 +231,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListHolds,
                     request_deserializer=mintgate_dot_v1_dot_ledger__pb2.ListHoldsRequest.FromString,
                     response_serializer=mintgate_dot_v1_dot_ledger__pb2.ListHoldsResponse.SerializeToString,
+            ),
+            'WatchRevocations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRevocations,
+                    request_deserializer=mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsRequest.FromString,
+                    response_serializer=mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -492,6 +510,33 @@ class LedgerService:
             '/mintgate.v1.LedgerService/ListHolds',
             mintgate_dot_v1_dot_ledger__pb2.ListHoldsRequest.SerializeToString,
             mintgate_dot_v1_dot_ledger__pb2.ListHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mintgate.v1.LedgerService/WatchRevocations',
+            mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsRequest.SerializeToString,
+            mintgate_dot_v1_dot_ledger__pb2.WatchRevocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

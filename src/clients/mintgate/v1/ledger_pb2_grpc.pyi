@@ -58,7 +58,11 @@ class LedgerServiceStub:
     ListJournal: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListJournalRequest, _ledger_pb2.ListJournalResponse]
     """The append-only journal of one wallet, oldest first."""
     ListHolds: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListHoldsRequest, _ledger_pb2.ListHoldsResponse]
-    """The open holds of one account, oldest first."""
+    """The open holds of one account, or of all, oldest first."""
+    WatchRevocations: _grpc.UnaryStreamMultiCallable[_ledger_pb2.WatchRevocationsRequest, _ledger_pb2.WatchRevocationsResponse]
+    """Tells a facade, for as long as it listens, which keys were revoked, so
+    that it ends what they have running. The first message comes at once.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
@@ -90,7 +94,11 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListJournal: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListJournalRequest, _ledger_pb2.ListJournalResponse]  # type: ignore[assignment]
     """The append-only journal of one wallet, oldest first."""
     ListHolds: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListHoldsRequest, _ledger_pb2.ListHoldsResponse]  # type: ignore[assignment]
-    """The open holds of one account, oldest first."""
+    """The open holds of one account, or of all, oldest first."""
+    WatchRevocations: _aio.UnaryStreamMultiCallable[_ledger_pb2.WatchRevocationsRequest, _ledger_pb2.WatchRevocationsResponse]  # type: ignore[assignment]
+    """Tells a facade, for as long as it listens, which keys were revoked, so
+    that it ends what they have running. The first message comes at once.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Holds, charges and grants. Every operation is idempotent: repeat it with the
@@ -179,6 +187,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListHoldsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListHoldsResponse, _abc.Awaitable[_ledger_pb2.ListHoldsResponse]]:
-        """The open holds of one account, oldest first."""
+        """The open holds of one account, or of all, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WatchRevocations(
+        self,
+        request: _ledger_pb2.WatchRevocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_ledger_pb2.WatchRevocationsResponse], _abc.AsyncIterator[_ledger_pb2.WatchRevocationsResponse]]:
+        """Tells a facade, for as long as it listens, which keys were revoked, so
+        that it ends what they have running. The first message comes at once.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,12 +26,22 @@ def admit_key(key: Key | None, op: Reserve, now_ms: int) -> LedgerError | None:
     """Why this key may not make this reserve, or None."""
     if key is None or key.wallet_id != op.wallet_id:
         return Unauthenticated("there is no such key")
-    if op.secret_sha256 is not None and not hmac.compare_digest(
-        key.secret_sha256, op.secret_sha256
-    ):
+    if op.secret_sha256 is not None and not opens(key, op.secret_sha256, now_ms):
         # The secret was rotated after the service looked it up.
         return Unauthenticated("there is no such key")
     return standing(key, now_ms) or allowed(key, op.subject.provider, op.subject.model)
+
+
+def opens(key: Key, secret_sha256: bytes, now_ms: int) -> bool:
+    """Whether a secret is the key's own, or the one before it in its grace period."""
+    if hmac.compare_digest(key.secret_sha256, secret_sha256):
+        return True
+    previous = key.previous_secret_sha256
+    return (
+        previous is not None
+        and now_ms < key.previous_secret_until_ms
+        and hmac.compare_digest(previous, secret_sha256)
+    )
 
 
 def standing(key: Key, now_ms: int) -> LedgerError | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mintgate_core.ledger.errors import invariant
 from mintgate_core.ledger.operations import Operation, Reserve, Settle
 from mintgate_core.ledger.types import ChargeDetail, Entry, Hold, JournalKind, Key, Line
+from mintgate_core.ledger.windows import line_id_of
 
 
 @dataclass(slots=True)
@@ -54,11 +55,14 @@ class Books:
     now_ms: int
     """The store's clock, read after the locks were taken."""
     lines: dict[int, Line]
-    keys: Mapping[str, Key]
+    keys: dict[str, Key]
     holds: dict[bytes, Hold]
     entries: dict[bytes, dict[JournalKind, Entry]]
 
+    new_lines: dict[int, Line] = field(default_factory=dict)
     changed_lines: dict[int, Line] = field(default_factory=dict)
+    changed_keys: dict[str, Key] = field(default_factory=dict)
+    """Keys that entered a new window."""
     new_holds: dict[bytes, Hold] = field(default_factory=dict)
     changed_holds: dict[bytes, Hold] = field(default_factory=dict)
     gone_holds: set[bytes] = field(default_factory=set)
@@ -76,6 +80,16 @@ class Books:
         """How an operation was resolved so far."""
         return self.entries.get(operation_id, {})
 
+    @staticmethod
+    def lines_to_load(needs: Needs, keys: Iterable[Key], holds: Iterable[Hold]) -> set[int]:
+        """The lines that a batch may touch, once its keys and holds are known."""
+        line_ids = needs.wallet_ids | needs.line_ids
+        for key in keys:
+            line_ids.update(key.all_line_ids)
+        for hold in holds:
+            line_ids.update(hold.line_ids)
+        return line_ids
+
     def drawn_lines(self, wallet_id: int, line_ids: Iterable[int]) -> list[Line]:
         """The wallet line and the given key lines, which must be of that wallet."""
         lines = [self.lines[wallet_id]]
@@ -92,7 +106,20 @@ class Books:
             invariant(line.held >= 0, "held is never negative")
             invariant(line.spent >= 0, "spent is never negative")
             invariant(line.held + line.spent <= line.ceiling, "a ceiling is never passed")
-            self.changed_lines[line.line_id] = line
+            if line.line_id not in self.new_lines:
+                self.changed_lines[line.line_id] = line
+
+    def unused_line_id(self, seed: int) -> int:
+        """An id for a new line that no loaded line has."""
+        line_id = line_id_of(self.now_ms, seed)
+        while line_id in self.lines:
+            line_id += 1
+        return line_id
+
+    def enter_window(self, key: Key, line: Line) -> None:
+        """Add the line of a window that a key has just entered."""
+        self.lines[line.line_id] = self.new_lines[line.line_id] = line
+        self.keys[key.key_id] = self.changed_keys[key.key_id] = key
 
     def open(self, hold: Hold) -> None:
         """Add a hold."""

@@ -8,6 +8,7 @@ run twice: what it did the first time is found again by the operation's id.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mintgate_core.ledger.admit import admit_key
@@ -48,10 +49,12 @@ from mintgate_core.ledger.types import (
     Entry,
     Hold,
     JournalKind,
+    Key,
     Line,
     LineKind,
     UnboundedOutput,
 )
+from mintgate_core.ledger.windows import current_window, open_window
 
 SETTLING = (JournalKind.SETTLE, JournalKind.LATE_SETTLE)
 
@@ -76,13 +79,15 @@ def _reserve(books: Books, op: Reserve) -> Answer:
     refusal = admit_key(key, op, books.now_ms)
     if key is None or refusal is not None:
         return refusal or NotFound("there is no such key")
-    lines = books.drawn_lines(op.wallet_id, key.line_ids)
     hold = books.holds.get(op.hold_id)
     if hold is not None:
-        return _same_reserve(hold, op) or _reserved(hold, lines)
+        return _same_reserve(hold, op) or _reserved(
+            hold, books.drawn_lines(hold.wallet_id, hold.line_ids)
+        )
     if books.kinds(op.hold_id):
         return AlreadyResolved("this hold was resolved before", field="hold_id")
 
+    lines, entered = _lines_of(books, key, op)
     tightest = min(lines, key=lambda line: line.room)
     fitted = not op.price.stated and key.unbounded_output is UnboundedOutput.FIT
     output_tokens = _fit(op.price, tightest.room) if fitted else op.price.output_tokens
@@ -92,11 +97,15 @@ def _reserve(books: Books, op: Reserve) -> Answer:
     if amount > tightest.room:
         return _denied(tightest, op.price, output_tokens)
 
+    if entered is not None:
+        # Not before: a refusal writes nothing, not even the line of a new window.
+        books.enter_window(entered, lines[-1])
+        key = entered
     books.move(lines, held=amount)
     hold = Hold(
         hold_id=op.hold_id,
         wallet_id=op.wallet_id,
-        line_ids=key.line_ids,
+        line_ids=key.all_line_ids,
         subject=op.subject,
         amount_nano_usd=amount,
         worst_nano_usd=op.price.amount_nano_usd(op.price.output_tokens),
@@ -108,6 +117,19 @@ def _reserve(books: Books, op: Reserve) -> Answer:
     )
     books.open(hold)
     return _reserved(hold, lines)
+
+
+def _lines_of(books: Books, key: Key, op: Reserve) -> tuple[list[Line], Key | None]:
+    """The lines that a reserve draws on; and the key as it is in a window that it would enter."""
+    wallet_id = op.wallet_id
+    if key.window_cap is None:
+        return books.drawn_lines(wallet_id, key.line_ids), None
+    if current_window(key, books.now_ms) is not None:
+        return books.drawn_lines(wallet_id, key.all_line_ids), None
+    line_id = books.unused_line_id(int.from_bytes(op.hold_id[-8:], "big"))
+    window, line = open_window(key, key.window_cap, books.now_ms, line_id)
+    lines = [*books.drawn_lines(wallet_id, key.line_ids), line]
+    return lines, replace(key, window=window)
 
 
 def _fit(price: Price, room_nano_usd: int) -> int:

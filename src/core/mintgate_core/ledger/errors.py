@@ -14,6 +14,7 @@
       Denied                     the money does not suffice
         CapExceeded
         WalletEmpty
+      RateLimited(field)         too many requests or tokens a minute, or at once
       Conflict
         IdReused(field)
         AlreadyResolved
@@ -101,6 +102,14 @@ class CapExceeded(Denied):
 
 class WalletEmpty(Denied):
     """The account's wallet is the tightest line."""
+
+
+class RateLimited(LedgerError):
+    """A rate limit of the key was reached. Nothing was written."""
+
+    def __init__(self, message: str, *, field: str, retry_after_ms: int) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_ms = retry_after_ms
 
 
 class Conflict(LedgerError):

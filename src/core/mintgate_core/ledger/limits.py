@@ -21,3 +21,6 @@ FIT_OUTPUT_TOKENS_FLOOR = 4_096
 """Below this many tokens answers are cut in mid-sentence; give as much while affordable."""
 
 NOTE_CHARACTERS_MAX = 200
+
+ROTATION_GRACE_MS_MAX = 30 * 24 * 3_600_000
+"""The longest that a rotated secret may go on to open its key."""

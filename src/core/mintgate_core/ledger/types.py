@@ -37,6 +37,10 @@ class Line:
     spent: int = 0
     seq: int = 0
     """Number of journal entries; only counted on the wallet line."""
+    key_id: str = ""
+    """Whose cap it is; empty for a wallet."""
+    window_start_ms: int = 0
+    """When the window of a window line began."""
 
     @property
     def room(self) -> int:
@@ -85,6 +89,48 @@ class OnDisconnect(enum.IntEnum):
     DRAIN = 2
 
 
+class WindowPeriod(enum.IntEnum):
+    """How long a calendar window is."""
+
+    DAY = 1
+    WEEK = 2
+    """From Monday, as ISO 8601 has it."""
+    MONTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCap:
+    """A cap that begins anew with every calendar window."""
+
+    period: WindowPeriod
+    zone: str
+    """IANA name of the time zone whose midnight ends a window, such as "UTC"."""
+    cap_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """The window in which a key last reserved, and the line that it draws on."""
+
+    line_id: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Limits that protect providers and the gateway, not money; 0 means none."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    open_requests: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to check."""
+        return bool(self.requests_per_minute or self.tokens_per_minute or self.open_requests)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key, as far as admission is concerned, plus what its owner says of it."""
@@ -93,7 +139,8 @@ class Key:
     account_id: str
     wallet_id: int
     line_ids: tuple[int, ...]
-    """The key's own lines; the wallet line always counts too."""
+    """The line of the cap over the key's whole life. The wallet's line always counts too, and
+    so does the line of the open window when there is a window cap."""
     secret_sha256: bytes
     name: str
     prefix: str
@@ -109,6 +156,17 @@ class Key:
     allowed_models: tuple[str, ...] = ()
     unbounded_output: UnboundedOutput = UnboundedOutput.FIT
     on_disconnect: OnDisconnect = OnDisconnect.ABORT
+    window_cap: WindowCap | None = None
+    window: OpenWindow | None = None
+    rate_limits: RateLimits = RateLimits()
+    previous_secret_sha256: bytes | None = None
+    """The secret before the last rotation, while its grace period runs."""
+    previous_secret_until_ms: int = 0
+
+    @property
+    def all_line_ids(self) -> tuple[int, ...]:
+        """Every line that a reserve of this key may draw on as things stand."""
+        return self.line_ids if self.window is None else (*self.line_ids, self.window.line_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2, unit_pb2
 
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line, Measured
+from mintgate_core.ledger.windows import current_window, window_bounds
 from mintgate_core.pricing import RateCard, Unit
 from mintgate_core.stores.base import Usage
 
 
-def key(value: Key, line: Line | None, last_used_ms: int = 0) -> keys_pb2.Key:
-    """A key with the state of its cap line."""
+def key(value: Key, lines: Mapping[int, Line], now_ms: int, last_used_ms: int = 0) -> keys_pb2.Key:
+    """A key with the state of its cap lines."""
+    line = lines.get(value.line_ids[0])
     message = keys_pb2.Key(
         id=value.key_id,
         account_id=value.account_id,
@@ -32,10 +34,39 @@ def key(value: Key, line: Line | None, last_used_ms: int = 0) -> keys_pb2.Key:
         allowed_models=value.allowed_models,
         unbounded_output=keys_pb2.UnboundedOutput.ValueType(value.unbounded_output),
         on_disconnect=ledger_pb2.OnDisconnect.ValueType(value.on_disconnect),
+        window_cap=_window_cap(value, lines, now_ms),
     )
     if value.cap_nano_usd is not None:
         message.cap_nano_usd = value.cap_nano_usd
+    if value.rate_limits.any:
+        message.rate_limits.requests_per_minute = value.rate_limits.requests_per_minute
+        message.rate_limits.tokens_per_minute = value.rate_limits.tokens_per_minute
+        message.rate_limits.open_requests = value.rate_limits.open_requests
+    if value.previous_secret_until_ms > now_ms:
+        message.previous_secret_until_ms = value.previous_secret_until_ms
     return message
+
+
+def _window_cap(key: Key, lines: Mapping[int, Line], now_ms: int) -> keys_pb2.WindowCap | None:
+    """The cap by calendar and the present window, in which perhaps nothing happened yet."""
+    cap = key.window_cap
+    if cap is None:
+        return None
+    window = current_window(key, now_ms)
+    if window is None:
+        start_ms, end_ms = window_bounds(cap.period, cap.zone, now_ms)
+        line = None
+    else:
+        start_ms, end_ms, line = window.start_ms, window.end_ms, lines.get(window.line_id)
+    return keys_pb2.WindowCap(
+        period=keys_pb2.WindowPeriod.ValueType(cap.period),
+        time_zone=cap.zone,
+        cap_nano_usd=cap.cap_nano_usd,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        spent_nano_usd=line.spent if line else 0,
+        held_nano_usd=line.held if line else 0,
+    )
 
 
 def account(value: Account) -> keys_pb2.Account:

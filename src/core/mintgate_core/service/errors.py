@@ -24,6 +24,7 @@ REASON_BY_TYPE: dict[type[errors.LedgerError], error_pb2.ErrorReason.ValueType] 
     errors.NotFound: error_pb2.ERROR_REASON_NOT_FOUND,
     errors.CapExceeded: error_pb2.ERROR_REASON_CAP_EXCEEDED,
     errors.WalletEmpty: error_pb2.ERROR_REASON_WALLET_EMPTY,
+    errors.RateLimited: error_pb2.ERROR_REASON_RATE_LIMITED,
     errors.IdReused: error_pb2.ERROR_REASON_ID_REUSED,
     errors.AlreadyResolved: error_pb2.ERROR_REASON_ALREADY_RESOLVED,
     errors.IdempotencyConflict: error_pb2.ERROR_REASON_IDEMPOTENCY_CONFLICT,
@@ -51,6 +52,8 @@ def to_proto(error: errors.LedgerError) -> error_pb2.Error:
         message.required_nano_usd = error.required_nano_usd
         message.remaining_nano_usd = error.remaining_nano_usd
         message.affordable_output_tokens = error.affordable_output_tokens
+    if isinstance(error, errors.RateLimited):
+        message.retry_after_ms = error.retry_after_ms
     return message
 
 

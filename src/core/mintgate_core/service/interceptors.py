@@ -40,6 +40,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "LedgerService/GetBalance": _READERS,
     "LedgerService/ListJournal": _OWNERS,
     "LedgerService/ListHolds": _OWNERS,
+    "LedgerService/WatchRevocations": frozenset({Role.OPERATOR, Role.SERVICE}),
     "MeterService/Quote": _READERS,
     "MeterService/GetUsage": _READERS,
     "MeterService/ListEvents": _READERS,

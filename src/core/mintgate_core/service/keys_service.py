@@ -11,8 +11,8 @@ from mintgate.ids import new_id
 from mintgate.v1 import keys_pb2, keys_pb2_grpc
 
 from mintgate_core.lane import Lanes
-from mintgate_core.ledger import standing
-from mintgate_core.ledger.errors import Forbidden, Invalid, LedgerError, NotFound, Unauthenticated
+from mintgate_core.ledger.errors import Forbidden, Invalid, LedgerError, NotFound
+from mintgate_core.ledger.limits import ROTATION_GRACE_MS_MAX
 from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.ledger.operations import Grant
 from mintgate_core.ledger.types import Key, KeyStatus
@@ -71,12 +71,21 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         self, request: keys_pb2.RotateRequest, context: Context
     ) -> keys_pb2.RotateResponse:
         await self._own(request.key_id)
+        grace_ms = requests.number(request.grace_ms, "grace_ms", ROTATION_GRACE_MS_MAX)
+        until_ms = await self._store.now_ms() + grace_ms if grace_ms else 0
         secret = new_secret()
 
         def change(key: Key) -> Key:
             if key.status is KeyStatus.REVOKED:
                 raise NotFound("there is no such key", field="key_id")
-            return replace(key, secret_sha256=digest(secret), prefix=display_prefix(secret))
+            return replace(
+                key,
+                secret_sha256=digest(secret),
+                prefix=display_prefix(secret),
+                # One secret back at most: a second rotation ends the first one's grace.
+                previous_secret_sha256=key.secret_sha256 if grace_ms else None,
+                previous_secret_until_ms=until_ms,
+            )
 
         key = await self._store.change_key(request.key_id, change)
         return keys_pb2.RotateResponse(key=await self._message(key), secret=secret)
@@ -93,7 +102,13 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         def change(key: Key) -> Key:
             if key.status is KeyStatus.REVOKED:
                 raise NotFound("this key was revoked before", field="key_id")
-            return replace(key, status=KeyStatus.REVOKED, revoked_at_ms=now_ms)
+            return replace(
+                key,
+                status=KeyStatus.REVOKED,
+                revoked_at_ms=now_ms,
+                previous_secret_sha256=None,
+                previous_secret_until_ms=0,
+            )
 
         key = await self._store.change_key(request.key_id, change)
         return keys_pb2.RevokeResponse(key=await self._message(key))
@@ -106,11 +121,7 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         if request.secret_sha256:
             if caller.role not in {Role.OPERATOR, Role.SERVICE}:
                 raise Forbidden("only a facade may ask about another credential")
-            key = await self._store.key_by_secret(request.secret_sha256)
-            if key is None:
-                raise Unauthenticated("there is no such key")
-            if refusal := standing(key, await self._store.now_ms()):
-                raise refusal
+            key = await self._gatekeeper.key_of(request.secret_sha256)
         if key is None:
             raise Invalid("name the credential to ask about", field="secret_sha256")
         message = await self._message(key)
@@ -135,11 +146,10 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         return message
 
     async def _messages(self, keys: Sequence[Key]) -> list[keys_pb2.Key]:
-        lines = await self._store.lines([key.line_ids[0] for key in keys])
+        lines = await self._store.lines([i for key in keys for i in key.all_line_ids])
         used = await self._store.last_used_ms([key.key_id for key in keys])
-        return [
-            convert.key(key, lines.get(key.line_ids[0]), used.get(key.key_id, 0)) for key in keys
-        ]
+        now_ms = await self._store.now_ms()
+        return [convert.key(key, lines, now_ms, used.get(key.key_id, 0)) for key in keys]
 
 
 def key_change(request: keys_pb2.UpdateRequest, now_ms: int) -> Callable[[Key], Key]:
@@ -207,6 +217,11 @@ FIELDS: dict[int, tuple[str, Callable[[keys_pb2.Key, int], object]]] = {
         "on_disconnect",
         lambda key, _: minting.on_disconnect(key.on_disconnect),
     ),
+    keys_pb2.KEY_FIELD_WINDOW_CAP: ("window_cap", lambda key, _: minting.window_cap(key)),
+    keys_pb2.KEY_FIELD_RATE_LIMITS: (
+        "rate_limits",
+        lambda key, _: requests.rate_limits(key.rate_limits),
+    ),
 }
 """What each field of an update changes, and how it is read."""
 
@@ -234,7 +249,7 @@ class AccountsService(keys_pb2_grpc.AccountsServiceServicer):
                 raise answer
         return keys_pb2.CreateAccountResponse(
             account=convert.account(account),
-            master_key=convert.key(master.key, None),
+            master_key=convert.key(master.key, {}, account.created_at_ms),
             master_secret=master.secret,
         )
 

@@ -9,7 +9,7 @@ from grpc import aio
 from mintgate.v1 import ledger_pb2, ledger_pb2_grpc
 
 from mintgate_core.ledger.money import UNLIMITED
-from mintgate_core.service import convert, requests
+from mintgate_core.service import convert, requests, revocations
 from mintgate_core.service.interceptors import CALLER
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper
@@ -107,6 +107,13 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
             entries=[convert.entry(entry) for entry in entries],
             next_after_sequence=entries[-1].seq if more else 0,
         )
+
+    async def WatchRevocations(
+        self, request: ledger_pb2.WatchRevocationsRequest, context: Context
+    ) -> AsyncIterator[ledger_pb2.WatchRevocationsResponse]:
+        since_ms = requests.number(request.since_ms, "since_ms", requests.TIME_MS_MAX)
+        async for key_ids in revocations.follow(self._store, since_ms):
+            yield ledger_pb2.WatchRevocationsResponse(key_ids=key_ids)
 
     async def ListHolds(
         self, request: ledger_pb2.ListHoldsRequest, context: Context

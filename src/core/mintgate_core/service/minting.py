@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from mintgate.v1 import keys_pb2
 
@@ -16,7 +16,9 @@ from mintgate_core.ledger.types import (
     KeyScope,
     KeyStatus,
     OnDisconnect,
+    RateLimits,
     UnboundedOutput,
+    WindowCap,
 )
 from mintgate_core.secrets_of_keys import (
     derived_secret,
@@ -136,6 +138,8 @@ class Mint:
             allowed_models=requests.allowed(request.allowed_models, "allowed_models"),
             unbounded_output=unbounded_output(request.unbounded_output),
             on_disconnect=on_disconnect(request.on_disconnect),
+            window_cap=window_cap(request),
+            rate_limits=requests.rate_limits(request.rate_limits),
         )
 
     async def account(
@@ -176,6 +180,11 @@ def on_disconnect(value: int) -> OnDisconnect:
     return OnDisconnect(known or OnDisconnect.ABORT)
 
 
+def window_cap(message: keys_pb2.MintRequest | keys_pb2.Key) -> WindowCap | None:
+    """The cap by calendar, where one is given."""
+    return requests.window_cap(message.window_cap) if message.HasField("window_cap") else None
+
+
 def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
     """What makes two mints the same, in a text that can be compared field by field."""
     fields = {
@@ -190,5 +199,11 @@ def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
         "allowed_models": list(request.allowed_models),
         "unbounded_output": unbounded_output(request.unbounded_output),
         "on_disconnect": on_disconnect(request.on_disconnect),
+        "window_cap": _plain(window_cap(request)),
+        "rate_limits": _plain(requests.rate_limits(request.rate_limits)),
     }
     return json.dumps(fields, sort_keys=True)
+
+
+def _plain(value: WindowCap | RateLimits | None) -> dict[str, object] | None:
+    return None if value is None else asdict(value)

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mintgate_core.ledger import standing
+from mintgate_core.ledger import opens, standing
 from mintgate_core.ledger.errors import Forbidden, NotFound, Unauthenticated
 from mintgate_core.ledger.types import Account, Key, KeyScope
 from mintgate_core.secrets_of_keys import SECRET_PATTERN, digest
@@ -65,13 +65,19 @@ class Gatekeeper:
                 return Principal(role, secret=credential)
         if not SECRET_PATTERN.fullmatch(credential):
             raise Unauthenticated("the credential is neither a key (qlk_live_...) nor a token")
-        key = await self._store.key_by_secret(secret_sha256)
-        if key is None:
-            raise Unauthenticated("there is no such key")
-        if refusal := standing(key, await self._store.now_ms()):
-            raise refusal
+        key = await self.key_of(secret_sha256)
         role = Role.MASTER if key.scope is KeyScope.MASTER else Role.STANDARD
         return Principal(role, key, credential)
+
+    async def key_of(self, secret_sha256: bytes) -> Key:
+        """The key that a secret opens now. Raises `Unauthenticated` or one of its kinds."""
+        key = await self._store.key_by_secret(secret_sha256)
+        now_ms = await self._store.now_ms()
+        if key is None or not opens(key, secret_sha256, now_ms):
+            raise Unauthenticated("there is no such key")
+        if refusal := standing(key, now_ms):
+            raise refusal
+        return key
 
     async def renew(self, principal: Principal) -> None:
         """Check a caller again in a call that lasts: its key may have ended or rotated since.
@@ -80,11 +86,7 @@ class Gatekeeper:
         """
         if principal.key is None:
             return
-        key = await self._store.key(principal.key.key_id)
-        if key is None or key.secret_sha256 != principal.key.secret_sha256:
-            raise Unauthenticated("there is no such key")
-        if refusal := standing(key, await self._store.now_ms()):
-            raise refusal
+        await self.key_of(digest(principal.secret))
 
     async def account(self, principal: Principal, account_id: str) -> Account:
         """The account that a call is about.

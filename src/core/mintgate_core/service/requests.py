@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
+from zoneinfo import available_timezones
 
 from mintgate.v1 import keys_pb2, ledger_pb2, unit_pb2
 
@@ -20,6 +22,7 @@ from mintgate_core.ledger.limits import (
     ID_BYTES,
 )
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
+from mintgate_core.ledger.types import RateLimits, WindowCap, WindowPeriod
 from mintgate_core.pricing import BoundSpec, Unit
 from mintgate_core.stores.base import PAGE_ROWS_MAX
 
@@ -37,6 +40,8 @@ METADATA_KEY_CHARACTERS_MAX = 64
 METADATA_VALUE_CHARACTERS_MAX = 500
 ALLOWED_ENTRIES_MAX = 128
 PAGE_ROWS_DEFAULT = 100
+REQUESTS_PER_MINUTE_MAX = 10_000_000
+OPEN_REQUESTS_MAX = 100_000
 
 T = TypeVar("T")
 
@@ -171,6 +176,48 @@ def allowed(values: Sequence[str], field: str) -> tuple[str, ...]:
     """An allow-list."""
     number(len(values), field, ALLOWED_ENTRIES_MAX)
     return tuple(text(value, field, MODEL_CHARACTERS_MAX, least=1) for value in values)
+
+
+def window_cap(message: keys_pb2.WindowCap) -> WindowCap:
+    """A cap by calendar."""
+    known = set(keys_pb2.WindowPeriod.values()) - {keys_pb2.WINDOW_PERIOD_UNSPECIFIED}
+    if message.period not in known:
+        raise Invalid("give the window as day, week or month", field="window_cap.period")
+    return WindowCap(
+        period=WindowPeriod(message.period),
+        zone=time_zone(message.time_zone or "UTC", "window_cap.time_zone"),
+        cap_nano_usd=amount(message.cap_nano_usd, "window_cap.cap_nano_usd"),
+    )
+
+
+def time_zone(value: str, field: str) -> str:
+    """The IANA name of a time zone that this machine knows."""
+    if value not in _time_zones():
+        raise Invalid(
+            f"{field} must be an IANA time zone, such as UTC or Europe/Berlin", field=field
+        )
+    return value
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    # "localtime" is whatever the machine is set to, and another core's may differ.
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def rate_limits(message: keys_pb2.RateLimits) -> RateLimits:
+    """Limits of a key; 0 is none."""
+    return RateLimits(
+        requests_per_minute=number(
+            message.requests_per_minute,
+            "rate_limits.requests_per_minute",
+            REQUESTS_PER_MINUTE_MAX,
+        ),
+        tokens_per_minute=number(
+            message.tokens_per_minute, "rate_limits.tokens_per_minute", TOKENS_MAX
+        ),
+        open_requests=number(message.open_requests, "rate_limits.open_requests", OPEN_REQUESTS_MAX),
+    )
 
 
 def scope(value: keys_pb2.KeyScope.ValueType) -> int:

@@ -142,6 +142,14 @@ class Store(Protocol):
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         """Decide a batch in one transaction and answer in order."""
 
+    @property
+    def epoch(self) -> int:
+        """Names the history that answers belong to; 0 for a store that never changes it.
+
+        Another number than before means that a standby took over: answers given under the
+        old one may have been lost with the tail of its log, and are worth repeating.
+        """
+
     async def now_ms(self) -> int:
         """The store's clock."""
 
@@ -151,8 +159,8 @@ class Store(Protocol):
     async def wallet_of(self, operation_id: bytes) -> int | None:
         """The wallet that an operation id belongs to, open or resolved."""
 
-    async def holds(self, wallet_id: int, limit: int) -> list[Hold]:
-        """Open holds of a wallet, oldest first."""
+    async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
+        """Open holds of a wallet, or of every wallet, oldest first."""
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
         """Entries of a wallet after a sequence, in order."""
@@ -189,7 +197,10 @@ class Store(Protocol):
         """The keys that exist among those asked for."""
 
     async def key_by_secret(self, secret_sha256: bytes) -> Key | None:
-        """The key that has this secret."""
+        """The key that has this secret, or had it before its last rotation.
+
+        Whether it still opens the key is for `ledger.opens` to say.
+        """
 
     async def keys(
         self, account_id: str, *, external_user_id: str, before_id: str, limit: int
@@ -197,10 +208,13 @@ class Store(Protocol):
         """Keys of an account, newest first."""
 
     async def change_key(self, key_id: str, change: KeyChange) -> Key:
-        """Change a key under its wallet's lock and let its cap line follow.
+        """Change a key under its wallet's lock and let its cap lines follow.
 
         Raises `NotFound`.
         """
+
+    async def revoked_since(self, from_ms: int, limit: int) -> list[tuple[str, int]]:
+        """(key id, time) of keys revoked at or after a moment, newest first, without a lock."""
 
     async def last_used_ms(self, key_ids: Sequence[str]) -> dict[str, int]:
         """Time of the newest charge of each key that has one."""

@@ -13,7 +13,6 @@ from mintgate_core.clock import Clock, MonotoneClock, wall_clock_ms
 from mintgate_core.ledger.books import Books, Needs
 from mintgate_core.ledger.decide import decide
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import (
     Account,
@@ -25,6 +24,7 @@ from mintgate_core.ledger.types import (
     Line,
     LineKind,
 )
+from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores.base import (
     MINT_REPLAY_MS,
     Check,
@@ -53,6 +53,10 @@ class MemoryStore:
         self._cards: dict[str, str] = {}
         self._overrides: list[StoredPrice] = []
 
+    @property
+    def epoch(self) -> int:
+        return 0
+
     async def now_ms(self) -> int:
         return self._clock()
 
@@ -60,7 +64,9 @@ class MemoryStore:
         needs = Needs.of(operations)
         books = self._load(needs)
         answers = decide(books, operations)
+        self.line_by_id.update(books.new_lines)
         self.line_by_id.update(books.changed_lines)
+        self.key_by_id.update(books.changed_keys)
         for hold_id in books.gone_holds:
             del self.hold_by_id[hold_id]
         self.hold_by_id.update(books.new_holds)
@@ -76,11 +82,7 @@ class MemoryStore:
         holds = {
             i: replace(self.hold_by_id[i]) for i in needs.operation_ids if i in self.hold_by_id
         }
-        line_ids = needs.wallet_ids | needs.line_ids
-        for key in keys.values():
-            line_ids.update(key.line_ids)
-        for hold in holds.values():
-            line_ids.update(hold.line_ids)
+        line_ids = Books.lines_to_load(needs, keys.values(), holds.values())
         return Books(
             now_ms=self._clock(),
             lines={i: replace(self.line_by_id[i]) for i in line_ids if i in self.line_by_id},
@@ -101,8 +103,8 @@ class MemoryStore:
         kinds = self.entries.get(operation_id)
         return next(iter(kinds.values())).wallet_id if kinds else None
 
-    async def holds(self, wallet_id: int, limit: int) -> list[Hold]:
-        found = [hold for hold in self.hold_by_id.values() if hold.wallet_id == wallet_id]
+    async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
+        found = [h for h in self.hold_by_id.values() if wallet_id in (None, h.wallet_id)]
         return sorted(found, key=lambda hold: hold.reserved_at_ms)[:limit]
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
@@ -145,9 +147,8 @@ class MemoryStore:
         if replay is not None:
             self._replays[(replay.minter_key_id, replay.idempotency_sha256)] = replay
         self.key_by_id[key.key_id] = key
-        cap = UNLIMITED if key.cap_nano_usd is None else key.cap_nano_usd
-        (line_id,) = key.line_ids
-        self.line_by_id[line_id] = Line(line_id, key.wallet_id, LineKind.KEY_CAP, cap, cap)
+        line = lifetime_line(key)
+        self.line_by_id[line.line_id] = line
 
     def _taken(self, key: Key) -> bool:
         return (
@@ -169,7 +170,11 @@ class MemoryStore:
         return {i: self.key_by_id[i] for i in key_ids if i in self.key_by_id}
 
     async def key_by_secret(self, secret_sha256: bytes) -> Key | None:
-        found = (k for k in self.key_by_id.values() if k.secret_sha256 == secret_sha256)
+        found = (
+            k
+            for k in self.key_by_id.values()
+            if secret_sha256 in (k.secret_sha256, k.previous_secret_sha256)
+        )
         return next(found, None)
 
     async def keys(
@@ -188,12 +193,19 @@ class MemoryStore:
         before = self.key_by_id.get(key_id)
         if before is None:
             raise NotFound("there is no such key", field="key_id")
-        after = change(before)
+        after, caps = changed_caps(before, change(before))
         self.key_by_id[key_id] = after
-        if after.cap_nano_usd != before.cap_nano_usd:
-            cap = UNLIMITED if after.cap_nano_usd is None else after.cap_nano_usd
-            self.line_by_id[after.line_ids[0]].recap(cap)
+        for line_id, cap in caps.items():
+            self.line_by_id[line_id].recap(cap)
         return after
+
+    async def revoked_since(self, from_ms: int, limit: int) -> list[tuple[str, int]]:
+        found = [
+            (key.key_id, key.revoked_at_ms)
+            for key in self.key_by_id.values()
+            if key.revoked_at_ms and key.revoked_at_ms >= from_ms
+        ]
+        return sorted(found, key=lambda pair: pair[1], reverse=True)[:limit]
 
     async def last_used_ms(self, key_ids: Sequence[str]) -> dict[str, int]:
         wanted = set(key_ids)

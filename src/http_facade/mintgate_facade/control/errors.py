@@ -48,6 +48,7 @@ _REST_NAMES = {
     "page_size": "limit",
     "page_token": "cursor",
     "before_sequence": "cursor",
+    "window_cap.cap_nano_usd": "window_cap.max_spend_usd",
 }
 """Fields of the core's calls, by the names that these routes give them."""
 

@@ -15,10 +15,13 @@ from mintgate.v1.keys_pb2 import (
     KeyStatus,
     ListRequest,
     MintRequest,
+    RateLimits,
     RevokeRequest,
     RotateRequest,
     UnboundedOutput,
     UpdateRequest,
+    WindowCap,
+    WindowPeriod,
 )
 from mintgate.v1.ledger_pb2 import OnDisconnect
 from mintgate.words import number, word
@@ -26,7 +29,14 @@ from starlette.responses import Response
 
 from mintgate_facade.control import schemas
 from mintgate_facade.control.core import CoreDependency
-from mintgate_facade.control.models import ChangeKey, KeyPage, KeySettings, MintKey
+from mintgate_facade.control.models import (
+    ChangeKey,
+    KeyPage,
+    KeySettings,
+    MintKey,
+    RotateKey,
+    WindowCapSettings,
+)
 from mintgate_facade.control.reading import credential, read_model
 from mintgate_facade.control.writing import answer, to_micros, usd_number
 
@@ -45,7 +55,11 @@ _FIELDS = {
     "allowed_models": keys_pb2.KEY_FIELD_ALLOWED_MODELS,
     "unbounded_output": keys_pb2.KEY_FIELD_UNBOUNDED_OUTPUT,
     "on_disconnect": keys_pb2.KEY_FIELD_ON_DISCONNECT,
+    "window_cap": keys_pb2.KEY_FIELD_WINDOW_CAP,
+    "rate_limits": keys_pb2.KEY_FIELD_RATE_LIMITS,
 }
+
+_RATE_LIMITS = ("requests_per_minute", "tokens_per_minute", "open_requests")
 
 
 def key_view(key: Key) -> dict[str, Any]:
@@ -60,6 +74,9 @@ def key_view(key: Key) -> dict[str, Any]:
         "revoked": key.status == keys_pb2.KEY_STATUS_REVOKED,
         "max_spend_usd": usd_number(key.cap_nano_usd) if capped else None,
         **spend_view(key),
+        "window_cap": _window_view(key.window_cap) if key.HasField("window_cap") else None,
+        "rate_limits": {name: getattr(key.rate_limits, name) or None for name in _RATE_LIMITS},
+        "previous_secret_until": key.previous_secret_until_ms or None,
         "created_at": key.created_at_ms,
         "expires_at": key.expires_at_ms or None,
         "last_used_at": key.last_used_at_ms or None,
@@ -75,19 +92,33 @@ def key_view(key: Key) -> dict[str, Any]:
 
 def spend_view(key: Key) -> dict[str, int | None]:
     """How far a key is from its cap; null where it has none."""
-    capped = key.HasField("cap_nano_usd")
-    remaining = max(key.cap_nano_usd - key.spent_nano_usd - key.held_nano_usd, 0)
+    cap = key.cap_nano_usd if key.HasField("cap_nano_usd") else None
+    return _spend(key.spent_nano_usd, key.held_nano_usd, cap)
+
+
+def _spend(spent: int, held: int, cap: int | None) -> dict[str, int | None]:
     amounts = {
-        "spent": key.spent_nano_usd,
-        "held": key.held_nano_usd,
-        "max_spend": key.cap_nano_usd if capped else None,
-        "remaining": remaining if capped else None,
+        "spent": spent,
+        "held": held,
+        "max_spend": cap,
+        "remaining": None if cap is None else max(cap - spent - held, 0),
     }
     view: dict[str, int | None] = {}
     for name, amount in amounts.items():
         view[f"{name}_micros"] = None if amount is None else to_micros(amount)
         view[f"{name}_nanos"] = amount
     return view
+
+
+def _window_view(cap: WindowCap) -> dict[str, Any]:
+    return {
+        "period": word(WindowPeriod, cap.period),
+        "time_zone": cap.time_zone,
+        "max_spend_usd": usd_number(cap.cap_nano_usd),
+        "start_ms": cap.start_ms,
+        "end_ms": cap.end_ms,
+        **_spend(cap.spent_nano_usd, cap.held_nano_usd, cap.cap_nano_usd),
+    }
 
 
 @router.post(
@@ -151,17 +182,23 @@ async def change_key(request: Request, core: CoreDependency, key_id: str) -> Res
     return answer(key_view(response.key))
 
 
-@router.post("/v1/keys/{key_id}/rotate", responses=schemas.answers(200, schemas.RotatedKey))
+@router.post(
+    "/v1/keys/{key_id}/rotate",
+    openapi_extra=schemas.body(RotateKey, required=False),
+    responses=schemas.answers(200, schemas.RotatedKey),
+)
 async def rotate_key(request: Request, core: CoreDependency, key_id: str) -> Response:
-    """Replace a key's secret; the old one stops at once."""
+    """Replace a key's secret; the old one stops at once, or after a grace period."""
     caller = credential(request)
-    response = await core.call(core.keys.Rotate, RotateRequest(key_id=key_id), caller)
+    body = await read_model(request, RotateKey, optional=True)
+    asked = RotateRequest(key_id=key_id, grace_ms=body.grace_ms)
+    response = await core.call(core.keys.Rotate, asked, caller)
     return answer(key_view(response.key) | {"secret": response.secret})
 
 
 @router.delete("/v1/keys/{key_id}", responses=schemas.answers(200, schemas.DeletedAnswer))
 async def revoke_key(request: Request, core: CoreDependency, key_id: str) -> Response:
-    """End a key for good; takes effect on its next request."""
+    """End a key for good: its next request is refused, its running ones end within seconds."""
     caller = credential(request)
     await core.call(core.keys.Revoke, RevokeRequest(key_id=key_id), caller)
     return answer({"ok": True})
@@ -203,4 +240,14 @@ def _settings(body: KeySettings) -> dict[str, Any]:
         if unbounded
         else keys_pb2.UNBOUNDED_OUTPUT_UNSPECIFIED,
         "on_disconnect": number(OnDisconnect, gone, field="on_disconnect") if gone else 0,
+        "window_cap": _window_cap(body.window_cap) if body.window_cap else None,
+        "rate_limits": RateLimits(**body.rate_limits.model_dump()) if body.rate_limits else None,
     }
+
+
+def _window_cap(settings: WindowCapSettings) -> WindowCap:
+    return WindowCap(
+        period=number(WindowPeriod, settings.period, field="window_cap.period"),
+        time_zone=settings.time_zone,
+        cap_nano_usd=nano_usd(settings.max_spend_usd, field="window_cap.max_spend_usd"),
+    )

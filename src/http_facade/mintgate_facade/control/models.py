@@ -10,6 +10,7 @@ from mintgate_facade.control.reading import Usd
 
 MILLISECONDS_MAX = 1 << 52
 PAGE_MAX = 1_000
+GRACE_MS_MAX = 30 * 24 * 3_600_000
 
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=200)]
 ExternalUserId = Annotated[str, Field(strict=True, max_length=200)]
@@ -30,12 +31,36 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class WindowCapSettings(Strict):
+    """A hard cap that begins anew with every calendar window."""
+
+    period: Literal["day", "week", "month"]
+    time_zone: Annotated[str, Field(strict=True, min_length=1, max_length=64)] = Field(
+        "UTC", description="IANA name of the zone whose midnight ends a window."
+    )
+    max_spend_usd: Usd
+
+
+class RateLimitSettings(Strict):
+    """Limits that protect providers, not money; null or 0 means none."""
+
+    requests_per_minute: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] | None = None
+    tokens_per_minute: Annotated[int, Field(strict=True, ge=0, le=1 << 40)] | None = None
+    open_requests: Annotated[int, Field(strict=True, ge=0, le=100_000)] | None = Field(
+        None, description="Requests that run at the same time."
+    )
+
+
 class KeySettings(Strict):
     """What may be set on a key, at its minting and later."""
 
     max_spend_usd: Usd | None = Field(
         None, description="Hard cap over the key's life, USD, at most nine decimals; null: none."
     )
+    window_cap: WindowCapSettings | None = Field(
+        None, description="A hard cap by calendar, beside the one over the key's life."
+    )
+    rate_limits: RateLimitSettings | None = Field(None, description="Replaced as a whole.")
     expires_at: Milliseconds | None = Field(
         None, description="Milliseconds since 1970; null or 0 means never."
     )
@@ -73,6 +98,14 @@ class ChangeKey(KeySettings):
 
     name: Name | None = None
     status: Literal["active", "paused"] | None = None
+
+
+class RotateKey(Strict):
+    """Body of `POST /v1/keys/{id}/rotate`; may be left away."""
+
+    grace_ms: Annotated[int, Field(strict=True, ge=0, le=GRACE_MS_MAX)] = Field(
+        0, description="How long the old secret goes on to work; 0: not at all."
+    )
 
 
 class MakeAccount(Strict):

@@ -61,14 +61,17 @@ def credential(request: Request) -> str:
     return secret
 
 
-async def read_model(request: Request, model: type[_Model]) -> _Model:
-    """Read a JSON body as `model`; raises `InvalidArgument` that names the field."""
+async def read_model(request: Request, model: type[_Model], *, optional: bool = False) -> _Model:
+    """Read a JSON body as `model`; raises `InvalidArgument` that names the field.
+
+    An `optional` body may be empty and is then the model's defaults.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > CONTROL_BODY_BYTES_MAX:
             raise InvalidArgument(f"The body is larger than {CONTROL_BODY_BYTES_MAX} bytes.")
-    document = _parse(bytes(body))
+    document = {} if optional and not body.strip() else _parse(bytes(body))
     try:
         return model.model_validate(document)
     except ValidationError as failure:

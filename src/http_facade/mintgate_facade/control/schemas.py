@@ -37,6 +37,24 @@ class Spend(Strict):
     remaining_nanos: int | None
 
 
+class WindowCapAnswer(Spend):
+    """The cap by calendar and how far the present window is from it."""
+
+    period: Literal["day", "week", "month"]
+    time_zone: str
+    max_spend_usd: float
+    start_ms: int
+    end_ms: int
+
+
+class RateLimitsAnswer(Strict):
+    """Limits of a key; null: none."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    open_requests: int | None
+
+
 class KeyAnswer(Spend):
     """A key. Times are milliseconds since 1970."""
 
@@ -47,6 +65,9 @@ class KeyAnswer(Spend):
     status: Literal["active", "paused", "revoked"]
     revoked: bool
     max_spend_usd: float | None
+    window_cap: WindowCapAnswer | None
+    rate_limits: RateLimitsAnswer
+    previous_secret_until: int | None
     created_at: int
     expires_at: int | None
     last_used_at: int | None
@@ -275,11 +296,11 @@ def answers(status: int, model: type[BaseModel]) -> dict[int | str, Any]:
     }
 
 
-def body(model: type[BaseModel]) -> dict[str, Any]:
+def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """A route's JSON body, which it reads itself so that numbers stay exact."""
     return {
         "requestBody": {
-            "required": True,
+            "required": required,
             "content": {"application/json": {"schema": model.model_json_schema()}},
         }
     }

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.ledger.types import Account, Key, Line, LineKind
+from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
 from mintgate_core.stores.sqlite import rows, sql
 
@@ -53,41 +53,26 @@ def add_key(
             )
         except sqlite3.IntegrityError:
             raise Conflict("the same mint was answered just now") from None
-    cap = UNLIMITED if key.cap_nano_usd is None else key.cap_nano_usd
-    (line_id,) = key.line_ids
     try:
         connection.execute(sql.INSERT_KEY, rows.key_row(key))
-        _insert_line(connection, Line(line_id, key.wallet_id, LineKind.KEY_CAP, cap, cap))
+        _insert_line(connection, lifetime_line(key))
     except sqlite3.IntegrityError:
         raise Conflict("an id of the key is taken") from None
 
 
 def _insert_line(connection: sqlite3.Connection, line: Line) -> None:
-    connection.execute(
-        sql.INSERT_LINE,
-        (
-            line.line_id,
-            line.wallet_id,
-            int(line.kind),
-            line.cap,
-            line.ceiling,
-            line.held,
-            line.spent,
-            line.seq,
-        ),
-    )
+    connection.execute(sql.INSERT_LINE, rows.line_row(line))
 
 
 def change_key(connection: sqlite3.Connection, key_id: str, change: KeyChange) -> Key:
-    """Read, change and write one key; a changed cap moves its line."""
+    """Read, change and write one key; changed caps move their lines."""
     before = key(connection, key_id)
     if before is None:
         raise NotFound("there is no such key", field="key_id")
-    after = change(before)
+    after, caps = changed_caps(before, change(before))
     connection.execute(sql.UPDATE_KEY, (*rows.key_row(after)[1:], key_id))
-    if after.cap_nano_usd != before.cap_nano_usd:
-        (line,) = lines(connection, after.line_ids).values()
-        line.recap(UNLIMITED if after.cap_nano_usd is None else after.cap_nano_usd)
+    for line in lines(connection, tuple(caps)).values():
+        line.recap(caps[line.line_id])
         connection.execute(
             sql.UPDATE_LINE,
             (line.cap, line.ceiling, line.held, line.spent, line.seq, line.line_id),
@@ -106,8 +91,10 @@ def keys_by_id(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[s
 
 
 def key_by_secret(connection: sqlite3.Connection, secret_sha256: bytes) -> Key | None:
-    """One key by the digest of its secret."""
-    return _one_key(connection, "secret_sha256", secret_sha256)
+    """One key by the digest of its secret, or else of the one before."""
+    return _one_key(connection, "secret_sha256", secret_sha256) or _one_key(
+        connection, "previous_secret_sha256", secret_sha256
+    )
 
 
 def _one_key(connection: sqlite3.Connection, column: str, value: object) -> Key | None:

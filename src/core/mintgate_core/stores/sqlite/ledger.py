@@ -38,17 +38,15 @@ def load(connection: sqlite3.Connection, now_ms: Callable[[], int], needs: Needs
     for row in sql.rows_by(connection, sql.ENTRY, needs.operation_ids):
         entry = rows.entry(row)
         entries.setdefault(entry.operation_id, {})[entry.kind] = entry
-    line_ids = needs.wallet_ids | needs.line_ids
-    for key in keys.values():
-        line_ids.update(key.line_ids)
-    for hold in holds.values():
-        line_ids.update(hold.line_ids)
+    line_ids = Books.lines_to_load(needs, keys.values(), holds.values())
     lines = {row[0]: rows.line(row) for row in sql.rows_by(connection, sql.LINE, line_ids)}
     return Books(now_ms=now_ms(), lines=lines, keys=keys, holds=holds, entries=entries)
 
 
 def write(connection: sqlite3.Connection, books: Books) -> None:
     """Write what a batch changed, one statement a table."""
+    connection.executemany(sql.INSERT_LINE, map(rows.line_row, books.new_lines.values()))
+    connection.executemany(sql.ENTER_WINDOW, map(rows.entered_window, books.changed_keys.values()))
     connection.executemany(
         sql.UPDATE_LINE,
         [

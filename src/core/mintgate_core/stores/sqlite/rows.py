@@ -22,9 +22,13 @@ from mintgate_core.ledger.types import (
     LineKind,
     Measured,
     OnDisconnect,
+    OpenWindow,
+    RateLimits,
     SettledBy,
     Subject,
     UnboundedOutput,
+    WindowCap,
+    WindowPeriod,
 )
 
 Row = Sequence[Any]
@@ -43,7 +47,23 @@ def int_tuple(text: str) -> tuple[int, ...]:
 
 def line(row: Row) -> Line:
     """A `line` row."""
-    return Line(row[0], row[1], LineKind(row[2]), *row[3:8])
+    return Line(row[0], row[1], LineKind(row[2]), *row[3:10])
+
+
+def line_row(value: Line) -> tuple[object, ...]:
+    """The inverse of `line`."""
+    return (
+        value.line_id,
+        value.wallet_id,
+        int(value.kind),
+        value.cap,
+        value.ceiling,
+        value.held,
+        value.spent,
+        value.seq,
+        value.key_id,
+        value.window_start_ms,
+    )
 
 
 def measured(text: str) -> Measured:
@@ -155,6 +175,11 @@ def key(row: Row) -> Key:
         allowed_models=tuple(orjson.loads(row[16])),
         unbounded_output=UnboundedOutput(row[17]),
         on_disconnect=OnDisconnect(row[18]),
+        window_cap=WindowCap(WindowPeriod(row[19]), row[20], row[21]) if row[19] else None,
+        window=OpenWindow(*row[22:25]) if row[22] else None,
+        rate_limits=RateLimits(*row[25:28]),
+        previous_secret_sha256=row[28],
+        previous_secret_until_ms=row[29],
     )
 
 
@@ -180,7 +205,27 @@ def key_row(value: Key) -> tuple[object, ...]:
         dump(value.allowed_models),
         int(value.unbounded_output),
         int(value.on_disconnect),
+        *_window_cap_row(value.window_cap),
+        *_window_row(value.window),
+        value.rate_limits.requests_per_minute,
+        value.rate_limits.tokens_per_minute,
+        value.rate_limits.open_requests,
+        value.previous_secret_sha256,
+        value.previous_secret_until_ms,
     )
+
+
+def _window_cap_row(value: WindowCap | None) -> tuple[object, ...]:
+    return (0, "", 0) if value is None else (int(value.period), value.zone, value.cap_nano_usd)
+
+
+def _window_row(value: OpenWindow | None) -> tuple[object, ...]:
+    return (0, 0, 0) if value is None else (value.line_id, value.start_ms, value.end_ms)
+
+
+def entered_window(value: Key) -> tuple[object, ...]:
+    """What changes on a key that enters a window, and its id."""
+    return (*_window_row(value.window), value.key_id)
 
 
 def detail(row: Row) -> ChargeDetail:

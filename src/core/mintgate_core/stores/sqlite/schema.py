@@ -197,7 +197,28 @@ _METER = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER),)
+_WINDOWS = (
+    "alter table line add column key_id text not null default ''",
+    "alter table line add column window_start integer not null default 0",
+    "update line set key_id = coalesce((select k.key_id from api_key k, json_each(k.line_ids) x"
+    " where x.value = line.line_id), '')",
+    "alter table api_key add column window_period integer not null default 0",
+    "alter table api_key add column window_zone text not null default ''",
+    "alter table api_key add column window_cap integer not null default 0",
+    "alter table api_key add column window_line integer not null default 0",
+    "alter table api_key add column window_start integer not null default 0",
+    "alter table api_key add column window_end integer not null default 0",
+    "alter table api_key add column requests_per_minute integer not null default 0",
+    "alter table api_key add column tokens_per_minute integer not null default 0",
+    "alter table api_key add column open_requests integer not null default 0",
+    "alter table api_key add column previous_secret_sha256 blob",
+    "alter table api_key add column previous_secret_until integer not null default 0",
+    "create index key_by_previous_secret on api_key (previous_secret_sha256)"
+    " where previous_secret_sha256 is not null",
+    "create index key_by_revocation on api_key (revoked_at) where revoked_at > 0",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER), _WINDOWS)
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 
 VERSION = len(STEPS)

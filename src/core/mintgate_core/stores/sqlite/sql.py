@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-LINE_COLUMNS = "line_id, wallet_id, kind, cap, ceiling, held, spent, seq"
+LINE_COLUMNS = "line_id, wallet_id, kind, cap, ceiling, held, spent, seq, key_id, window_start"
 HOLD_COLUMNS = (
     "hold_id, wallet_id, line_ids, key_id, account_id, provider, model, route, request_id,"
     " price_version, amount, worst, output_tokens, fitted, on_disconnect, metered,"
@@ -20,7 +20,9 @@ ACCOUNT_COLUMNS = "account_id, name, wallet_id, postpaid, created_at"
 KEY_COLUMNS = (
     "key_id, account_id, wallet_id, line_ids, secret_sha256, name, prefix, scope, status,"
     " created_at, cap, expires_at, revoked_at, external_user_id, metadata, allowed_providers,"
-    " allowed_models, unbounded_output, on_disconnect"
+    " allowed_models, unbounded_output, on_disconnect, window_period, window_zone, window_cap,"
+    " window_line, window_start, window_end, requests_per_minute, tokens_per_minute,"
+    " open_requests, previous_secret_sha256, previous_secret_until"
 )
 DETAIL_COLUMNS = (
     "op_id, kind, wallet_id, seq, at, key_id, account_id, provider, requested_model, route,"
@@ -104,11 +106,19 @@ UPDATE_KEY = (
     + ", ".join(f"{c} = ?" for c in KEY_COLUMNS.split(", ")[1:])
     + " where key_id = ?"
 )
+ENTER_WINDOW = (
+    "update api_key set window_line = ?, window_start = ?, window_end = ? where key_id = ?"
+)
+REVOKED_SINCE = (
+    "select key_id, revoked_at from api_key where revoked_at > 0 and revoked_at >= ?"
+    " order by revoked_at desc limit ?"
+)
 INSERT_REPLAY = _insert("mint_replay", REPLAY_COLUMNS)
 DELETE_OLD_REPLAYS = "delete from mint_replay where created_at < ?"
 
 DUE_HOLDS = "select hold_id, wallet_id from hold where expires_at <= ? order by expires_at limit ?"
 HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = ? order by reserved_at limit ?"
+ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit ?"
 JOURNAL = (
     f"select {JOURNAL_COLUMNS} from journal where wallet_id = ? and seq > ? order by seq limit ?"
 )

@@ -125,6 +125,10 @@ class SqliteStore:
         finally:
             connection.execute("rollback")
 
+    @property
+    def epoch(self) -> int:
+        return 0
+
     async def now_ms(self) -> int:
         return self._clock()
 
@@ -145,10 +149,11 @@ class SqliteStore:
 
         return await self._read(work)
 
-    async def holds(self, wallet_id: int, limit: int) -> list[Hold]:
-        return await self._read(
-            lambda c: [rows.hold(row) for row in c.execute(sql.HOLDS, (wallet_id, limit))]
+    async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
+        statement, values = (
+            (sql.ALL_HOLDS, (limit,)) if wallet_id is None else (sql.HOLDS, (wallet_id, limit))
         )
+        return await self._read(lambda c: [rows.hold(row) for row in c.execute(statement, values)])
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
         values = (wallet_id, after_seq, limit)
@@ -195,6 +200,11 @@ class SqliteStore:
 
     async def change_key(self, key_id: str, change: KeyChange) -> Key:
         return await self._write(lambda c: directory.change_key(c, key_id, change))
+
+    async def revoked_since(self, from_ms: int, limit: int) -> list[tuple[str, int]]:
+        # A key that was never revoked has 0.
+        values = (max(from_ms, 1), limit)
+        return await self._read(lambda c: c.execute(sql.REVOKED_SINCE, values).fetchall())
 
     async def last_used_ms(self, key_ids: Sequence[str]) -> dict[str, int]:
         return await self._read(lambda c: meter.last_used_ms(c, key_ids))
