@@ -34,6 +34,7 @@ from mintgate_core.stores.conformance.late import LateConformance
 from mintgate_core.stores.conformance.meter import MeterConformance
 from mintgate_core.stores.conformance.settles import SettleConformance
 from mintgate_core.stores.conformance.wallets import WalletConformance
+from mintgate_core.stores.conformance.windows import WindowConformance
 
 __all__ = [
     "DirectoryConformance",
@@ -46,6 +47,7 @@ __all__ = [
     "StoreConformance",
     "Tenant",
     "WalletConformance",
+    "WindowConformance",
     "expect",
     "findings",
     "measured",
@@ -59,6 +61,7 @@ class StoreConformance(
     SettleConformance,
     LateConformance,
     WalletConformance,
+    WindowConformance,
     DirectoryConformance,
     MeterConformance,
 ):

@@ -24,6 +24,7 @@ async def check(store: Store, model: Model, acknowledged: dict[bytes, Settled]) 
 async def _lines(store: Store, model: Model) -> None:
     """Lines are what the facts add up to, and no cap that authorised a charge was passed."""
     wanted = [*model.accounts, *(i for key in model.keys.values() for i in key.line_ids)]
+    wanted += [*model.closed, *(window.line_id for window in model.windows.values())]
     lines = await store.lines(wanted)
     assert set(lines) == set(wanted)
     for line_id, line in lines.items():

@@ -46,6 +46,8 @@ from mintgate_core.ledger.types import (
     SettledBy,
     Subject,
     UnboundedOutput,
+    WindowCap,
+    WindowPeriod,
 )
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.conformance.builders import (
@@ -141,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Change a key everywhere, between batches."""
         self.apply_waiting()
         key_id = self.key(pick).key_id
-        self.model.keys[key_id] = change(self.model.keys[key_id])
+        self.model.change_key(change(self.model.keys[key_id]))
         for driven in self.driven:
             self.run(driven.store.change_key(key_id, change))
             self.run(check(driven.store, self.model, self.acknowledged))
@@ -298,7 +300,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if cost is not None:
             self.send(settling(token, cost))
 
-    @rule(ms=st.sampled_from([-3_600_000, -1, 1, 999, 4_999]))
+    @rule(ms=st.sampled_from([-3_600_000, -1, 1, 999, 4_999, 86_400_000]))
     def time_passes(self, ms: int) -> None:
         """The wall clock moves, perhaps back; the store's only ever on."""
         self.apply_waiting()
@@ -320,6 +322,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=picks, cap=caps)
     def change_cap(self, pick: int, cap: int | None) -> None:
         self.change_key(pick, lambda key: replace(key, cap_nano_usd=cap))
+
+    @rule(pick=picks, cap=caps, period=st.sampled_from([WindowPeriod.DAY, WindowPeriod.WEEK]))
+    def change_window_cap(self, pick: int, cap: int | None, period: WindowPeriod) -> None:
+        window_cap = None if cap is None else WindowCap(period, "UTC", cap)
+        self.change_key(pick, lambda key: replace(key, window_cap=window_cap))
 
     @rule(pick=picks, status=st.sampled_from([KeyStatus.ACTIVE, KeyStatus.ACTIVE, *KeyStatus]))
     def change_status(self, pick: int, status: KeyStatus) -> None:

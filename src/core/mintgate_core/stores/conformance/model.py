@@ -2,8 +2,8 @@
 
 It keeps a list of facts and no counter: what a line holds or has spent is summed
 anew from all of them each time. It shares no code with `ledger.decide`, only the
-types of questions and answers. It knows one line a key, and admission by status
-and expiry; the rest of admission is in the suite.
+types of questions and answers. It knows a key's cap over its life and one by day or
+week in UTC, and admission by status and expiry; the rest is in the suite.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from mintgate_core.ledger.types import (
     KeyStatus,
     SettledBy,
     UnboundedOutput,
+    WindowPeriod,
 )
 
 
@@ -72,6 +73,15 @@ class OpenHold:
 
 
 @dataclass(slots=True)
+class Window:
+    """One calendar window of a key."""
+
+    line_id: int
+    end_ms: int
+    cap: int
+
+
+@dataclass(slots=True)
 class Model:
     """The expected books. `answer` predicts and then takes the operation as done."""
 
@@ -83,14 +93,48 @@ class Model:
     facts: list[Fact] = field(default_factory=list)
     authorised: dict[int, int] = field(default_factory=dict)
     """The largest cap of a line under which anything was let through."""
+    windows: dict[str, Window] = field(default_factory=dict)
+    """The last window of each key that has one."""
+    closed: dict[int, int] = field(default_factory=dict)
+    """Caps of windows that are over, by line."""
 
     def cap(self, line_id: int) -> int:
         """The policy of a line now."""
         if account := self.accounts.get(line_id):
             granted = sum(f.granted for f in self.facts if f.wallet_id == line_id)
             return UNLIMITED if account.postpaid else granted
+        for window in self.windows.values():
+            if window.line_id == line_id:
+                return window.cap
+        if line_id in self.closed:
+            return self.closed[line_id]
         (cap,) = (k.cap_nano_usd for k in self.keys.values() if line_id in k.line_ids)
         return UNLIMITED if cap is None else cap
+
+    def change_key(self, after: Key) -> None:
+        """Take a key as its owner has changed it."""
+        before = self.keys[after.key_id]
+        self.keys[after.key_id] = after
+        window = self.windows.get(after.key_id)
+        if window is None or after.window_cap == before.window_cap:
+            return
+        old, new = before.window_cap, after.window_cap
+        if old and new and (old.period, old.zone) == (new.period, new.zone):
+            window.cap = new.cap_nano_usd
+        else:
+            self.closed[window.line_id] = window.cap
+            del self.windows[after.key_id]
+
+    def _fresh_window(self, key: Key, hold_id: bytes) -> Window | None:
+        """The window that a reserve would enter now, unless it is in one already."""
+        open_now = self.windows.get(key.key_id)
+        if key.window_cap is None or (open_now and self.now_ms < open_now.end_ms):
+            return None
+        day = self.now_ms // 86_400_000
+        # The first of January 1970 was a Thursday.
+        days = 1 if key.window_cap.period is WindowPeriod.DAY else 7 - (day + 3) % 7
+        line_id = (self.now_ms << 21) + int.from_bytes(hold_id[-8:], "big") % (1 << 21)
+        return Window(line_id, (day + days) * 86_400_000, key.window_cap.cap_nano_usd)
 
     def held(self, line_id: int) -> int:
         """What open holds take of a line."""
@@ -147,24 +191,41 @@ class Model:
             return errors.KeyPaused("") if paused else errors.KeyRevoked("")
         if 0 < key.expires_at_ms <= self.now_ms:
             return errors.KeyExpired("")
-        lines = (op.wallet_id, *key.line_ids)
         if hold := self.holds.get(op.hold_id):
-            return self._again(hold, op, lines)
+            return self._again(hold, op)
         if self._kinds(op.hold_id):
             return errors.AlreadyResolved("", field="hold_id")
+        before = self.windows.get(key.key_id)
+        if fresh := self._fresh_window(key, op.hold_id):
+            # Entered to see what fits, and left again if it does not.
+            self.windows[key.key_id] = fresh
+        answer = self._admitted(op, key)
+        if fresh and isinstance(answer, errors.LedgerError):
+            del self.windows[key.key_id]
+            if before:
+                self.windows[key.key_id] = before
+        elif fresh and before:
+            self.closed[before.line_id] = before.cap
+        return answer
+
+    def _admitted(self, op: Reserve, key: Key) -> Answer:
+        window = self.windows.get(key.key_id) if key.window_cap else None
+        key_lines = (*key.line_ids, *((window.line_id,) if window else ()))
+        lines = (op.wallet_id, *key_lines)
         fitted = not op.price.stated and key.unbounded_output is UnboundedOutput.FIT
         tokens = self._fitted(op.price, lines) if fitted else op.price.output_tokens
         amount = op.price.amount_nano_usd(max(tokens, op.price.output_tokens_min if fitted else 0))
         if amount > min(self.room(line_id) for line_id in lines):
             return self._denied(lines, amount, op.price)
-        token = HoldToken(op.hold_id, op.wallet_id, key.line_ids, amount, op.subject)
+        token = HoldToken(op.hold_id, op.wallet_id, key_lines, amount, op.subject)
         expires_at_ms = self.now_ms + op.ttl_ms
         answer = Reserved(token, tokens, fitted, key.on_disconnect, 0, expires_at_ms)
         self.holds[op.hold_id] = OpenHold(op, token, answer, amount, expires_at_ms)
         self._let_through(lines)
         return replace(answer, remaining_nano_usd=self._left(lines))
 
-    def _again(self, hold: OpenHold, op: Reserve, lines: Sequence[int]) -> Answer:
+    def _again(self, hold: OpenHold, op: Reserve) -> Answer:
+        lines = (hold.token.wallet_id, *hold.token.line_ids)
         before = hold.made_by
         worst = [o.price.amount_nano_usd(o.price.output_tokens) for o in (before, op)]
         for name, same in (
