@@ -23,6 +23,7 @@ demo: $(DEV) ## the whole loop with the real SDKs, step by step, then exit 0
 	@$(BIN)/python examples/demo.py
 
 test: $(DEV) ## every test
+	@scripts/servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: $(DEV) $(BUF) ## format, lint, types, protocol files

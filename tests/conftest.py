@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness import Installation, installation
+from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
+from tests.servers.postgres import PostgresServer, running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +20,28 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
         gateway.audit()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL for a worker's whole session; tests make databases of their own.
+
+    A test that stops or breaks a server starts one for itself by `running_postgres`.
+    """
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
+    """A pooler in transaction mode in front of the session's PostgreSQL."""
+    with running_pgbouncer(postgres) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def empty_database(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a database of this test's own, without any table."""
+    name = postgres.create_database()
+    yield name
+    postgres.drop_database(name)
