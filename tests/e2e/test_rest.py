@@ -46,6 +46,11 @@ def test_mint(rest: Rest) -> None:
         "allowed_models": ["gpt-4o*"],
         "unbounded_output": "reject",
         "on_disconnect": "drain",
+        "rate_limits": {
+            "requests_per_minute": 600,
+            "tokens_per_minute": None,
+            "open_requests": 5,
+        },
     }
     answer = rest.call("POST", "/v1/keys", wanted)
     assert answer.status == 201
@@ -419,10 +424,16 @@ def test_standard_keys_may_not(rest: Rest, method: str, path: str) -> None:
     """A standard key gets 403 wherever a master key is needed, even for its own key."""
     key = rest.mint("user")
     user = Rest(rest.gateway, key["secret"])
-    body = {"name": "x"} if method in {"POST", "PATCH"} else None
+    body = body_for(method, path)
     own_path = path.replace("key_1", key["id"])
     failure(user.call(method, own_path, body), 403)
     assert rest.ok("GET", f"/v1/keys/{key['id']}")["status"] == "active"
+
+
+def body_for(method: str, path: str) -> dict[str, str] | None:
+    """A body that the route would take."""
+    writes = method == "PATCH" or (method == "POST" and not path.endswith("/rotate"))
+    return {"name": "x"} if writes else None
 
 
 READ_ROUTES = [
@@ -450,7 +461,7 @@ def test_credentials(
     gateway: Installation, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """Without exactly one good credential every route is 401."""
-    body = {"name": "x"} if method in {"POST", "PATCH"} else None
+    body = body_for(method, path)
     failure(send(gateway.url, method, path, headers=headers, body=body), 401)
 
 
@@ -474,3 +485,52 @@ def test_x_api_key(gateway: Installation) -> None:
 def test_routes_that_do_not_exist(rest: Rest, method: str, path: str, status: int) -> None:
     """An unknown path or method answers in the one shape of failures."""
     failure(rest.call(method, path), status)
+
+
+# -------------------------------------------------------------------- windows and grace
+
+
+def test_window_cap(rest: Rest) -> None:
+    """A cap by calendar refuses beside the other one, tells its use, and can be changed."""
+    key = rest.mint("windowed", window_cap={"period": "month", "max_spend_usd": 0.000001})
+    assert key["window_cap"]["time_zone"] == "UTC"
+    assert key["window_cap"]["remaining_nanos"] == 1_000
+    refused = chat(rest.gateway, key["secret"])
+    assert refused.status == 402
+    path = f"/v1/keys/{key['id']}"
+    cap = {"period": "month", "time_zone": "Europe/Berlin", "max_spend_usd": 1}
+    assert rest.ok("PATCH", path, {"window_cap": cap})["window_cap"]["max_spend_usd"] == 1
+    assert chat(rest.gateway, key["secret"]).status == 200
+    seen = rest.ok("GET", path)
+    assert seen["window_cap"]["spent_nanos"] == seen["spent_nanos"] > 0
+    assert rest.ok("PATCH", path, {"window_cap": None})["window_cap"] is None
+
+
+@pytest.mark.parametrize(
+    ("cap", "param"),
+    [
+        ({"period": "year", "max_spend_usd": 1}, "window_cap.period"),
+        ({"period": "day"}, "window_cap.max_spend_usd"),
+        ({"period": "day", "max_spend_usd": -1}, "window_cap.max_spend_usd"),
+        ({"period": "day", "max_spend_usd": 1, "time_zone": "Nowhere"}, "window_cap.time_zone"),
+        ({"period": "day", "max_spend_usd": 1, "from": 3}, "window_cap.from"),
+    ],
+)
+def test_bad_window_cap(rest: Rest, cap: dict[str, Any], param: str) -> None:
+    """A window cap that makes no sense is 400 and names the field."""
+    answer = rest.call("POST", "/v1/keys", {"name": "x", "window_cap": cap})
+    failure(answer, 400, param)
+
+
+def test_rotate_with_grace(rest: Rest) -> None:
+    """With a grace period both secrets work, and the answer says until when."""
+    key = rest.mint("rotating")
+    rotated = rest.ok("POST", f"/v1/keys/{key['id']}/rotate", {"grace_ms": 60_000})
+    assert rotated["previous_secret_until"] > time.time_ns() // 1_000_000
+    for secret in (key["secret"], rotated["secret"]):
+        assert chat(rest.gateway, secret).status == 200
+    again = rest.ok("POST", f"/v1/keys/{key['id']}/rotate")
+    assert again["previous_secret_until"] is None
+    assert chat(rest.gateway, rotated["secret"]).status == 401
+    bad = rest.call("POST", f"/v1/keys/{key['id']}/rotate", {"grace_ms": -1})
+    failure(bad, 400, "grace_ms")

@@ -33,7 +33,8 @@ from mintgate_core.ledger.operations import (
     Reserved,
     Settle,
 )
-from mintgate_core.ledger.types import Entry, JournalKind, Line, LineKind
+from mintgate_core.ledger.types import Entry, JournalKind, Key, Line, LineKind, OpenWindow
+from mintgate_core.ledger.windows import current_window
 from mintgate_core.stores.conformance import SettableClock, Tenant, findings
 from mintgate_core.stores.conformance.machine import BATCH_MAX, Driven, LedgerMachine
 from mintgate_core.stores.memory import MemoryStore
@@ -150,6 +151,33 @@ def fitted_limit_is_one_too_many(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def window_is_never_checked(patch: pytest.MonkeyPatch) -> None:
+    """The room of a calendar window is never looked at."""
+    _ignore_room(patch, LineKind.KEY_WINDOW)
+
+
+def refusal_enters_the_window(patch: pytest.MonkeyPatch) -> None:
+    """A window's line is written before it is known whether the reserve fits."""
+
+    def mutant(books: Books, key: Key, op: Reserve) -> tuple[list[Line], Key | None]:
+        lines, entered = original(books, key, op)
+        if entered is not None:
+            books.enter_window(entered, lines[-1])
+        return lines, None
+
+    original = rules._lines_of
+    patch.setattr(rules, "_lines_of", mutant)
+
+
+def window_ends_late(patch: pytest.MonkeyPatch) -> None:
+    """A window ends one millisecond late."""
+
+    def mutant(key: Key, now_ms: int) -> OpenWindow | None:
+        return current_window(key, now_ms - 1)
+
+    patch.setattr(rules, "current_window", mutant)
+
+
 @pytest.mark.parametrize(
     "mutate",
     [
@@ -164,6 +192,9 @@ def fitted_limit_is_one_too_many(patch: pytest.MonkeyPatch) -> None:
         overrun_is_always_charged,
         expiry_is_free,
         fitted_limit_is_one_too_many,
+        window_is_never_checked,
+        refusal_enters_the_window,
+        window_ends_late,
     ],
     ids=lambda mutate: mutate.__name__,
 )

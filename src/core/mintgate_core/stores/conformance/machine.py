@@ -64,6 +64,8 @@ from mintgate_core.stores.conformance.model import Model, portrait
 BATCH_MAX = 12
 """Operations that a gathering store gets at once, at most."""
 
+DAY_MS = 86_400_000
+
 T = TypeVar("T")
 
 picks = st.integers(0, 2**16)
@@ -300,7 +302,12 @@ class LedgerMachine(RuleBasedStateMachine):
         if cost is not None:
             self.send(settling(token, cost))
 
-    @rule(ms=st.sampled_from([-3_600_000, -1, 1, 999, 4_999, 86_400_000]))
+    @rule(early_ms=st.sampled_from([0, 0, 1]))
+    def midnight_comes(self, early_ms: int) -> None:
+        """The millisecond in which a day ends, or the one before."""
+        self.time_passes(DAY_MS - self.clock() % DAY_MS - early_ms)
+
+    @rule(ms=st.sampled_from([-3_600_000, -1, 1, 999, 4_999, DAY_MS]))
     def time_passes(self, ms: int) -> None:
         """The wall clock moves, perhaps back; the store's only ever on."""
         self.apply_waiting()
