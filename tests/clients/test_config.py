@@ -67,6 +67,12 @@ def test_defaults(tmp_path: Path) -> None:
         ("MINTGATE_PUBLIC_URL", "https://ai.example/", "public_url", "https://ai.example"),
         ("MINTGATE_HOLD_TTL_MS", "1000", "hold_ttl_ms", 1_000),
         ("MINTGATE_LOG_LEVEL", "DEBUG", "log_level", "debug"),
+        ("MINTGATE_LOG_FORMAT", "JSON", "log_format", "json"),
+        ("MINTGATE_HOST", "10.0.0.1", "metrics_host", "10.0.0.1"),
+        ("MINTGATE_METRICS_HOST", "127.0.0.2", "metrics_host", "127.0.0.2"),
+        ("MINTGATE_METRICS_PORT", "9100", "metrics_port", 9100),
+        ("MINTGATE_AUDIT_INTERVAL_S", "60", "audit_interval_s", 60),
+        ("MINTGATE_TRACING", "1", "tracing", True),
     ],
 )
 def test_environment(tmp_path: Path, variable: str, text: str, name: str, value: Any) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from .logs import AUTO, FORMATS
 from .money import nano_usd, usd
 
 PORT_MAX: Final = 65_535
@@ -25,6 +26,9 @@ RESTARTS_PER_MINUTE_MAX: Final = 1_000
 HOLD_TTL_MS_MAX: Final = 3_600_000
 TOKEN_CHARACTERS_MIN: Final = 32
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+METRICS_PORT_MAX: Final = PORT_MAX - 1 - WORKERS_MAX
+"""Facade workers listen on the ports above it, one each."""
+AUDIT_INTERVAL_S_MAX: Final = 86_400
 
 _SQLITE: Final = "sqlite:///"
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
@@ -145,6 +149,12 @@ def parse_level(text: str) -> str:
     return text.lower()
 
 
+def parse_log_format(text: str) -> str:
+    """Parse a form of log lines."""
+    _refuse_unless(text.lower() in FORMATS)
+    return text.lower()
+
+
 def parse_directory(text: str) -> Path:
     """Parse a path; `~` is the home directory."""
     return Path(text).expanduser()
@@ -248,5 +258,25 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _is(5),
     ),
     Setting("log_level", parse_level, ", ".join(LOG_LEVELS), _is("info")),
+    Setting("log_format", parse_log_format, ", ".join(FORMATS), _is(AUTO)),
+    Setting(
+        "metrics_host",
+        parse_host,
+        "a host name or address, without a port",
+        lambda values: values["host"],
+    ),
+    Setting(
+        "metrics_port",
+        parse_whole(0, METRICS_PORT_MAX),
+        f"a port, 0 to {METRICS_PORT_MAX}; 0 turns metrics off",
+        _is(0),
+    ),
+    Setting(
+        "audit_interval_s",
+        parse_whole(0, AUDIT_INTERVAL_S_MAX),
+        f"seconds, 0 to {AUDIT_INTERVAL_S_MAX}; 0 turns the continuous audit off",
+        _is(300),
+    ),
+    Setting("tracing", parse_switch, _SWITCH_ALLOWED, _is(None)),
 )
 """Every setting but the providers', in the order in which they are shown."""

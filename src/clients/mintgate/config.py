@@ -76,6 +76,15 @@ class Settings:
     restarts_per_minute: int
     """How often `mintgate up` starts a process that died again before it gives up."""
     log_level: str
+    log_format: str
+    """"auto", "json" or "text"; see `mintgate.logs`."""
+    metrics_host: str
+    metrics_port: int
+    """The core's; facade workers take the ports above it, one each. 0: no metrics."""
+    audit_interval_s: int
+    """Between two audits of a running core; 0: none."""
+    tracing: bool | None
+    """None: on where OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     providers: Mapping[str, Provider]
     sources: Mapping[str, str] = field(compare=False)
     """Where each value comes from, by flat name: "environment", a file, "default"."""

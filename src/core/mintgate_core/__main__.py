@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 import uvloop
+from mintgate import logs
 from mintgate.config import ConfigError, Settings
 
 from mintgate_core import app
@@ -38,11 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load()
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-            stream=sys.stderr,
-        )
+        logs.configure(settings.log_level, settings.log_format, process="core")
         if options.command == "serve":
             sys.setswitchinterval(THREAD_SWITCH_S)
             return uvloop.run(_serve(settings))

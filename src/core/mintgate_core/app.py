@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from mintgate.scrape import serving_metrics
 from mintgate.v1 import (
     keys_pb2,
     keys_pb2_grpc,
@@ -21,17 +22,19 @@ from mintgate.v1 import (
     meter_pb2_grpc,
 )
 
-from mintgate_core import sweeper
+from mintgate_core import auditor, sweeper
 from mintgate_core.bootstrap import FirstAccount, bootstrap
 from mintgate_core.clock import Clock, wall_clock_ms
 from mintgate_core.lane import Lanes
 from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.hold_token import TokenSigner
 from mintgate_core.service.interceptors import Guard
 from mintgate_core.service.keys_service import AccountsService, KeysService
 from mintgate_core.service.ledger_service import LedgerService
 from mintgate_core.service.meter_service import MeterService
+from mintgate_core.service.metrics import Metrics
 from mintgate_core.service.minting import Mint
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper
@@ -70,6 +73,11 @@ class CoreOptions:
     port: int = 0
     first: FirstAccount = field(default_factory=FirstAccount)
     sweep: bool = True
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """0 picks a free one; None serves no metrics."""
+    audit_interval_s: float = 0.0
+    """0: no continuous audit."""
 
     def __repr__(self) -> str:
         return f"CoreOptions({self.store_path}, {self.host}:{self.port})"
@@ -84,6 +92,7 @@ class Core:
     """Shown once; empty unless this start made the first account."""
     store: Store
     lanes: Lanes
+    metrics_port: int | None = None
 
 
 @asynccontextmanager
@@ -116,32 +125,49 @@ async def serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIter
 @asynccontextmanager
 async def _serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIterator[Core]:
     tail = Tail()
-    lanes = Lanes(store, on_commit=tail.committed)
-    async with asyncio.TaskGroup() as tasks:
+    metrics = Metrics(store, clock)
+
+    def committed(operations: Sequence[Operation], answers: Sequence[Answer]) -> None:
+        tail.committed(operations, answers)
+        metrics.committed(operations, answers)
+
+    lanes = Lanes(store, on_commit=committed, on_batch=metrics.batch)
+    metrics.queue_is(lambda: lanes.queued_operations)
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as open_ports:
+        metrics_port = await _metrics_port(open_ports, options, metrics)
         running_lanes = tasks.create_task(lanes.run())
         mint = Mint(store)
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
         desk.warm()
-        server, port = await _server(store, lanes, desk, mint, tail, options)
-        sweeping = tasks.create_task(sweeper.run(store, lanes)) if options.sweep else None
+        server, port = await _server(store, lanes, desk, mint, tail, metrics, options)
+        keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
+        if options.audit_interval_s:
+            auditing = auditor.run(store, options.audit_interval_s, metrics.audited)
+            keeping.append(tasks.create_task(auditing))
         try:
-            yield Core(port, generated, store, lanes)
+            yield Core(port, generated, store, lanes, metrics_port)
         finally:
             # New calls are refused first; what is under way is answered; then the
             # lanes stop, with nothing left in them.
             await server.stop(STOP_GRACE_S)
-            if sweeping:
-                sweeping.cancel()
+            for task in keeping:
+                task.cancel()
             running_lanes.cancel()
 
 
 async def _server(
-    store: Store, lanes: Lanes, desk: Desk, mint: Mint, tail: Tail, options: CoreOptions
+    store: Store,
+    lanes: Lanes,
+    desk: Desk,
+    mint: Mint,
+    tail: Tail,
+    metrics: Metrics,
+    options: CoreOptions,
 ) -> tuple[aio.Server, int]:
     signer = TokenSigner(options.service_token)
     gatekeeper = Gatekeeper(store, options.operator_token, options.service_token)
-    operator = Operator(store, lanes, desk, signer)
+    operator = Operator(store, lanes, desk, signer, metrics.answered)
     server = aio.server(
         interceptors=[Guard(gatekeeper)],
         options=[
@@ -171,6 +197,18 @@ async def _server(
         raise Unavailable(f"cannot listen on {address}") from None
     await server.start()
     return server, port
+
+
+async def _metrics_port(
+    open_ports: AsyncExitStack, options: CoreOptions, metrics: Metrics
+) -> int | None:
+    if options.metrics_port is None:
+        return None
+    host, port = options.metrics_host, options.metrics_port
+    try:
+        return await open_ports.enter_async_context(serving_metrics(host, port, metrics.render))
+    except OSError:
+        raise Unavailable(f"cannot listen on {host_and_port(host, port)} for metrics") from None
 
 
 def host_and_port(host: str, port: int) -> str:

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 OnCommit = Callable[[Sequence[Operation], Sequence[Answer]], None]
 
+OnBatch = Callable[[int, float], None]
+"""Told how many operations a batch had and how many seconds its transaction took."""
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -36,12 +39,18 @@ class _Waiting:
 class Lane:
     """One queue in front of one store connection."""
 
-    def __init__(self, store: Store, on_commit: OnCommit) -> None:
+    def __init__(self, store: Store, on_commit: OnCommit, on_batch: OnBatch | None = None) -> None:
         self._store = store
         self._on_commit = on_commit
+        self._on_batch = on_batch or _ignore_batch
         self._queue: deque[_Waiting] = deque()
         self._queued_operations = 0
         self._wake = asyncio.Event()
+
+    @property
+    def queued_operations(self) -> int:
+        """What waits for the next batches."""
+        return self._queued_operations
 
     def submit(self, operations: Sequence[Operation]) -> asyncio.Future[list[Answer]]:
         """Queue operations that belong together; they are answered in order.
@@ -80,7 +89,10 @@ class Lane:
 
     async def _run_batch(self, batch: list[_Waiting]) -> None:
         operations = [operation for waiting in batch for operation in waiting.operations]
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
         answers = await self._apply(operations)
+        self._on_batch(len(operations), loop.time() - started_s)
         start = 0
         for waiting in batch:
             end = start + len(waiting.operations)
@@ -111,8 +123,19 @@ class Lane:
 class Lanes:
     """All lanes of a process."""
 
-    def __init__(self, store: Store, count: int = 1, on_commit: OnCommit | None = None) -> None:
-        self._lanes = [Lane(store, on_commit or _ignore) for _ in range(count)]
+    def __init__(
+        self,
+        store: Store,
+        count: int = 1,
+        on_commit: OnCommit | None = None,
+        on_batch: OnBatch | None = None,
+    ) -> None:
+        self._lanes = [Lane(store, on_commit or _ignore, on_batch) for _ in range(count)]
+
+    @property
+    def queued_operations(self) -> int:
+        """What waits in all lanes."""
+        return sum(lane.queued_operations for lane in self._lanes)
 
     async def run(self) -> None:
         """Run every lane until cancelled."""
@@ -141,4 +164,8 @@ class Lanes:
 
 
 def _ignore(_operations: Sequence[Operation], _answers: Sequence[Answer]) -> None:
+    pass
+
+
+def _ignore_batch(_count: int, _seconds: float) -> None:
     pass

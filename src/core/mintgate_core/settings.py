@@ -21,6 +21,9 @@ def core_options(settings: Settings) -> CoreOptions:
         service_token=tokens.service,
         host=settings.host,
         port=settings.grpc_port,
+        metrics_host=settings.metrics_host,
+        metrics_port=settings.metrics_port or None,
+        audit_interval_s=settings.audit_interval_s,
         first=FirstAccount(
             master_key=settings.bootstrap_master_key or "",
             wallet_nano_usd=settings.bootstrap_wallet_nano_usd,

@@ -96,6 +96,7 @@ class Rig:
             SERVICE,
             first=FirstAccount(wallet_nano_usd=WALLET_NANO_USD),
             sweep=False,
+            metrics_port=0,
         )
         self.core = await self._open.enter_async_context(running(options, self.clock))
         self.master = self.core.generated_master_key or self.master

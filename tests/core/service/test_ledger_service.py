@@ -7,7 +7,14 @@ from typing import Any
 
 import grpc
 import pytest
-from mintgate import AlreadyResolved, Minted, NotFound, new_id
+from mintgate import (
+    AlreadyResolved,
+    InvalidArgument,
+    Minted,
+    NotFound,
+    PermissionDenied,
+    new_id,
+)
 from mintgate.v1 import error_pb2, ledger_pb2
 from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX
 
@@ -331,3 +338,29 @@ async def test_open_holds_are_listed_oldest_first(
     ]
     await rig.apply(rig.settle(first, held))
     assert len(await rig.client().ledger.holds()) == 1
+
+
+async def test_the_operator_lists_the_holds_of_every_account(rig: Rig, user: Minted) -> None:
+    """With `every_account` holds of all accounts come with account and request; oldest first."""
+    other = await rig.second_account()
+    theirs = await other.keys.mint("theirs")
+    await rig.apply(rig.reserve(user.secret, request_id="req_1"))
+    await rig.apply(rig.reserve(theirs.secret, request_id="req_2"))
+    operator = rig.client(OPERATOR)
+
+    held = await operator.ledger.holds(every_account=True)
+    assert [(hold.account_id, hold.request_id) for hold in held] == [
+        (user.key.account_id, "req_1"),
+        (theirs.key.account_id, "req_2"),
+    ]
+    assert len(await operator.ledger.holds(every_account=True, page_size=1)) == 1
+    assert [hold.request_id for hold in await other.ledger.holds()] == ["req_2"]
+
+
+async def test_nobody_else_lists_the_holds_of_every_account(rig: Rig, user: Minted) -> None:
+    """A master key is refused, and an account beside all of them makes no sense."""
+    with pytest.raises(PermissionDenied):
+        await rig.client().ledger.holds(every_account=True)
+    with pytest.raises(InvalidArgument) as refused:
+        await rig.client(OPERATOR).ledger.holds(every_account=True, account_id=user.key.account_id)
+    assert refused.value.field == "every_account"

@@ -83,6 +83,9 @@ class ScriptedCore(
     async def GetBalance(self, request: Any, context: Any) -> Any:
         return await self._answer("GetBalance", request, context, ledger_pb2.GetBalanceResponse())
 
+    async def ListHolds(self, request: Any, context: Any) -> Any:
+        return await self._answer("ListHolds", request, context, ledger_pb2.ListHoldsResponse())
+
     async def GetUsage(self, request: Any, context: Any) -> Any:
         return await self._answer("GetUsage", request, context, meter_pb2.GetUsageResponse())
 

@@ -119,6 +119,7 @@ async def test_openapi_has_every_route(client: httpx.AsyncClient) -> None:
         ("post", "/v1/keys/{key_id}/rotate"),
         ("get", "/v1/keys/{key_id}/usage"),
         ("get", "/v1/usage"),
+        ("get", "/v1/holds"),
         ("get", "/v1/billing/balance"),
         ("get", "/v1/catalog"),
         ("post", "/v1/accounts"),

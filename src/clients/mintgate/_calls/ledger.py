@@ -239,11 +239,17 @@ def holds(
     *,
     account_id: str = "",
     page_size: int = 0,
+    every_account: bool = False,
     timeout_s: float | None = None,
     credential: str | None = None,
 ) -> Call[list[ledger_pb2.OpenHold]]:
-    """Return the open holds of an account, oldest first, at most `page_size`."""
-    request = ledger_pb2.ListHoldsRequest(account_id=account_id, page_size=page_size)
+    """Return the open holds of an account, oldest first, at most `page_size`.
+
+    `every_account` asks for those of all; operator only.
+    """
+    request = ledger_pb2.ListHoldsRequest(
+        account_id=account_id, page_size=page_size, every_account=every_account
+    )
     return _ledger(
         "ListHolds", request, lambda response: list(response.holds), timeout_s, credential
     )

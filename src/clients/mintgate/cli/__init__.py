@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from . import accounts, keys, meter, prices, server, wallet
+from . import accounts, holds, keys, meter, prices, server, wallet
 from ._app import EXIT_FAILED, ErrorLineGroup
 
 app: Final = typer.Typer(
@@ -23,6 +23,7 @@ server.add_to(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(wallet.app, name="wallet")
+app.command()(holds.holds)
 app.command()(meter.usage)
 app.command()(meter.events)
 app.add_typer(prices.app, name="prices")

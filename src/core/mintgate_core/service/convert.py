@@ -107,6 +107,8 @@ def hold(value: Hold) -> ledger_pb2.OpenHold:
         metered_nano_usd=value.metered.amount_nano_usd,
         reserved_at_ms=value.reserved_at_ms,
         expires_at_ms=value.expires_at_ms,
+        account_id=value.subject.account_id,
+        request_id=value.subject.request_id,
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from grpc import aio
 from mintgate.v1 import ledger_pb2, ledger_pb2_grpc
 
+from mintgate_core.ledger.errors import Forbidden, Invalid
 from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.service import convert, requests, revocations
 from mintgate_core.service.interceptors import CALLER
 from mintgate_core.service.operations import Operator
-from mintgate_core.service.principal import Gatekeeper
+from mintgate_core.service.principal import Gatekeeper, Role
 from mintgate_core.stores.base import Store
 
 Context = aio.ServicerContext[Any, Any]
@@ -118,6 +119,14 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
     async def ListHolds(
         self, request: ledger_pb2.ListHoldsRequest, context: Context
     ) -> ledger_pb2.ListHoldsResponse:
-        account = await self._gatekeeper.account(CALLER.get(), request.account_id)
-        holds = await self._store.holds(account.wallet_id, requests.page_rows(request.page_size))
+        limit = requests.page_rows(request.page_size)
+        if request.every_account:
+            if CALLER.get().role is not Role.OPERATOR:
+                raise Forbidden("only the operator sees the holds of every account")
+            if request.account_id:
+                raise Invalid("name an account or ask for every one", field="every_account")
+            holds = await self._store.holds(None, limit)
+        else:
+            account = await self._gatekeeper.account(CALLER.get(), request.account_id)
+            holds = await self._store.holds(account.wallet_id, limit)
         return ledger_pb2.ListHoldsResponse(holds=[convert.hold(hold) for hold in holds])

@@ -7,9 +7,10 @@ store only the first time that a key or a price is seen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mintgate.logs import fields
 from mintgate.v1 import ledger_pb2
 
 from mintgate_core.lane import Lanes
@@ -42,6 +43,10 @@ SHA256_BYTES = 32
 log = logging.getLogger(__name__)
 
 
+Answered = Callable[[Sequence[ledger_pb2.Operation], Sequence[ops.Answer | None]], None]
+"""Told what became of operations of the wire."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRoute:
     """Where a secret leads.
@@ -58,7 +63,10 @@ class KeyRoute:
 class Operator:
     """Applies operations of the wire for a caller."""
 
-    def __init__(self, store: Store, lanes: Lanes, desk: Desk, signer: TokenSigner) -> None:
+    def __init__(
+        self, store: Store, lanes: Lanes, desk: Desk, signer: TokenSigner, answered: Answered
+    ) -> None:
+        self._answered = answered
         self._store = store
         self._lanes = lanes
         self._desk = desk
@@ -92,6 +100,7 @@ class Operator:
                 answers = [error] * len(prepared)
             for place, answer in zip(places, answers, strict=True):
                 results[place] = answer
+        self._answered(messages, results)
         return [to_result(answer, self._signer) for answer in results]
 
     async def one(
@@ -99,7 +108,11 @@ class Operator:
     ) -> ledger_pb2.OperationResult:
         """Answer a single operation. Raises its refusal."""
         answer: ops.Answer
-        (answer,) = await self._lanes.submit([await self._prepare(caller, message)])
+        try:
+            (answer,) = await self._lanes.submit([await self._prepare(caller, message)])
+        except LedgerError as error:
+            answer = error
+        self._answered([message], [answer])
         if isinstance(answer, LedgerError):
             raise answer
         return to_result(answer, self._signer)
@@ -189,7 +202,11 @@ class Operator:
             except (Unpriced, requests.UnknownUnit):
                 # The work is done, so it cannot be refused, and it is never
                 # free: charge all that was held, and tell the operator.
-                log.exception("hold %s is charged whole", hold_id.hex())
+                log.exception(
+                    "hold %s is charged whole",
+                    hold_id.hex(),
+                    extra=fields(request_id=token.subject.request_id),
+                )
                 settled_by = SettledBy.HOLD
         status = requests.number(
             message.status or EventStatus.COMPLETED, "status", EventStatus.EXPIRED
@@ -230,7 +247,11 @@ class Operator:
                 measured, _ = await self._desk.measure(token.subject, "", units, variants)
         except Unpriced:
             # The hold must live on all the same; its settle will charge it whole.
-            log.warning("hold %s reports units without a price", hold_id.hex())
+            log.warning(
+                "hold %s reports units without a price",
+                hold_id.hex(),
+                extra=fields(request_id=token.subject.request_id),
+            )
         return ops.Progress(hold_id, token.wallet_id, measured, ttl_ms)
 
     async def _grant(self, caller: Principal, message: ledger_pb2.Grant) -> ops.Grant:

@@ -72,6 +72,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenHolds:
+    """What is held just now, all wallets together."""
+
+    count: int
+    amount_nano_usd: int
+    overdue_count: int
+    """Of those, holds whose time is over and that no sweeper has resolved yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageRow:
     """Sums for one key and model."""
 
@@ -161,6 +171,9 @@ class Store(Protocol):
 
     async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
         """Open holds of a wallet, or of every wallet, oldest first."""
+
+    async def open_holds(self) -> OpenHolds:
+        """Sum up the open holds of every wallet, without a lock."""
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
         """Entries of a wallet after a sequence, in order."""

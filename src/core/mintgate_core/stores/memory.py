@@ -31,6 +31,7 @@ from mintgate_core.stores.base import (
     EventQuery,
     KeyChange,
     MintReplay,
+    OpenHolds,
     StoredPrice,
     Usage,
     UsageRow,
@@ -106,6 +107,14 @@ class MemoryStore:
     async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
         found = [h for h in self.hold_by_id.values() if wallet_id in (None, h.wallet_id)]
         return sorted(found, key=lambda hold: hold.reserved_at_ms)[:limit]
+
+    async def open_holds(self) -> OpenHolds:
+        now_ms, holds = self._clock(), self.hold_by_id.values()
+        return OpenHolds(
+            len(holds),
+            sum(hold.amount_nano_usd for hold in holds),
+            sum(hold.expires_at_ms <= now_ms for hold in holds),
+        )
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
         found = [

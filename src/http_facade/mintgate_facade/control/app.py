@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from mintgate_facade.control import accounts, errors, keys, usage
+from mintgate_facade.control import accounts, errors, holds, keys, usage
 from mintgate_facade.control.catalog import catalog_router
 from mintgate_facade.control.health import health_router
 
@@ -33,6 +33,7 @@ def create_control(core: Core, ready: Callable[[], Awaitable[str]], *, simulated
     errors.install(app)
     app.include_router(keys.router)
     app.include_router(usage.router)
+    app.include_router(holds.router)
     app.include_router(accounts.router)
     app.include_router(catalog_router(core))
     app.include_router(health_router(ready, simulated=simulated))

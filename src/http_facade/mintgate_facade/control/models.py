@@ -133,6 +133,12 @@ class Window(Strict):
     to_ms: int = Field(0, ge=0, le=MILLISECONDS_MAX, description="Exclusive; default: now.")
 
 
+class HoldPage(Strict):
+    """How many open holds to list."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 100
+
+
 class EventPage(Window):
     """Query of `GET /v1/keys/{id}/usage`."""
 

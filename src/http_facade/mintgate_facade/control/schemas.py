@@ -280,6 +280,28 @@ class AccountListAnswer(Strict):
     next_cursor: str | None
 
 
+class HoldAnswer(Strict):
+    """An open hold: money that a running request may still cost."""
+
+    id: str
+    key_id: str
+    provider: str
+    model: str
+    request_id: str
+    amount_micros: int
+    amount_nanos: int
+    metered_micros: int
+    metered_nanos: int
+    reserved_at: int
+    expires_at: int
+
+
+class HoldListAnswer(Strict):
+    """The account's open holds, oldest first."""
+
+    holds: list[HoldAnswer]
+
+
 class HealthAnswer(Strict):
     """`missing` says why not."""
 

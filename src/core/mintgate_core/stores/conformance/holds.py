@@ -259,3 +259,18 @@ class HoldConformance:
         assert (hold.amount_nano_usd, hold.worst_nano_usd) == (20, 20)
         assert (hold.reserved_at_ms, hold.expires_at_ms) == (clock() - 1, clock() - 1 + TTL_MS)
         assert await store.wallet_of(hold.hold_id) == tenant.account.wallet_id
+
+    async def test_open_holds_are_summed(self, store: Store, clock: SettableClock) -> None:
+        """The sums are over every wallet's open holds, and tell those whose time is over."""
+        before = await store.open_holds()
+        one = await Tenant.open(store, balance=1_000)
+        other = await Tenant.open(store, balance=1_000)
+        gone = one.reserving(one.master, 70)
+        await store.apply([gone, one.reserving(one.master, 30), other.reserving(other.master, 5)])
+        await one.apply(Release(gone.hold_id, one.account.wallet_id))
+        open_now = await store.open_holds()
+        clock.advance(TTL_MS)
+        assert open_now.count == before.count + 2
+        assert open_now.amount_nano_usd == before.amount_nano_usd + 35
+        assert open_now.overdue_count == before.overdue_count
+        assert (await store.open_holds()).overdue_count == open_now.count

@@ -119,6 +119,9 @@ DELETE_OLD_REPLAYS = "delete from mint_replay where created_at < ?"
 DUE_HOLDS = "select hold_id, wallet_id from hold where expires_at <= ? order by expires_at limit ?"
 HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = ? order by reserved_at limit ?"
 ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit ?"
+OPEN_HOLDS = (
+    "select count(*), coalesce(sum(amount), 0), count(*) filter (where expires_at <= ?) from hold"
+)
 JOURNAL = (
     f"select {JOURNAL_COLUMNS} from journal where wallet_id = ? and seq > ? order by seq limit ?"
 )

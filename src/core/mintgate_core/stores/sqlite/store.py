@@ -26,6 +26,7 @@ from mintgate_core.stores.base import (
     EventQuery,
     KeyChange,
     MintReplay,
+    OpenHolds,
     StoredPrice,
     UsageRow,
 )
@@ -154,6 +155,12 @@ class SqliteStore:
             (sql.ALL_HOLDS, (limit,)) if wallet_id is None else (sql.HOLDS, (wallet_id, limit))
         )
         return await self._read(lambda c: [rows.hold(row) for row in c.execute(statement, values)])
+
+    async def open_holds(self) -> OpenHolds:
+        now_ms = self._clock()
+        return await self._read(
+            lambda c: OpenHolds(*c.execute(sql.OPEN_HOLDS, (now_ms,)).fetchone())
+        )
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
         values = (wallet_id, after_seq, limit)

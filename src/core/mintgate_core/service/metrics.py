@@ -1,0 +1,241 @@
+"""Every metric of a core: names, units, labels, and how each comes by its value.
+
+The hot path adds plain integers; they become samples when somebody asks. Labels
+are sets that this code knows: never a key, an account, a model or a text of a
+caller's. What is documented for people is in docs/operating.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from mintgate.v1 import error_pb2, ledger_pb2
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mintgate_core.clock import Clock
+from mintgate_core.ledger.errors import LedgerError
+from mintgate_core.ledger.operations import Answer, Expired, Operation, Settle, Settled
+from mintgate_core.service.errors import REASON_BY_TYPE
+from mintgate_core.stores.base import Check, OpenHolds, Store
+
+STORE_WAIT_S = 3.0
+"""How long a scrape waits for the sums of the open holds."""
+
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+TRANSACTION_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """What one core has done since it started, and what its store holds now."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the package has no type for it
+        self._store = store
+        self._clock = clock
+        registry = self._registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=registry)
+        self._operations = _Operations()
+        registry.register(self._operations)
+        self._absorbed = _counter(
+            registry, "mintgate_absorbed_nano_usd", "Cost of requests that no line could pay."
+        )
+        self._overruns = _counter(
+            registry, "mintgate_overruns", "Settles that cost more than was held."
+        )
+        self._late = _counter(
+            registry, "mintgate_late_settles", "Settles that came after their hold was gone."
+        )
+        self._expired = _counter(
+            registry, "mintgate_expired_holds", "Holds that this core resolved by expiry."
+        )
+        self._batch = Histogram(
+            "mintgate_lane_batch_operations",
+            "Operations in one transaction.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+        self._transaction = Histogram(
+            "mintgate_lane_transaction_seconds",
+            "From the begin of a batch's transaction to its answer, retries included.",
+            buckets=TRANSACTION_BUCKETS_S,
+            registry=registry,
+        )
+        self._queue = _gauge(
+            registry, "mintgate_lane_queue_operations", "Operations that wait for a transaction."
+        )
+        self._retries = _counter(
+            registry, "mintgate_store_retries", "Transactions that were run again."
+        )
+        self._store_up = _gauge(
+            registry, "mintgate_store_up", "1 when the store answered this scrape."
+        )
+        self._held = _Held()
+        registry.register(self._held)
+        self._audit = _AuditGauges(registry)
+
+    def queue_is(self, queued: Callable[[], int]) -> None:
+        """Name what tells how many operations wait."""
+        self._queue.set_function(queued)
+
+    def answered(
+        self, messages: Sequence[ledger_pb2.Operation], answers: Sequence[Answer | None]
+    ) -> None:
+        """Count operations of the wire with what became of them."""
+        counts = self._operations.counts
+        for message, answer in zip(messages, answers, strict=True):
+            what = (message.WhichOneof("action") or "none", type(answer))
+            counts[what] = counts.get(what, 0) + 1
+
+    def committed(self, operations: Sequence[Operation], answers: Sequence[Answer]) -> None:
+        """Count what a batch of a lane did to money; an `OnCommit`."""
+        for operation, answer in zip(operations, answers, strict=True):
+            if isinstance(answer, Settled):
+                if answer.absorbed_nano_usd:
+                    self._absorbed.inc(answer.absorbed_nano_usd)
+                if answer.late:
+                    self._late.inc()
+                if (
+                    isinstance(operation, Settle)
+                    and answer.actual_nano_usd > operation.token.amount_nano_usd
+                ):
+                    self._overruns.inc()
+            elif isinstance(answer, Expired):
+                self._expired.inc()
+
+    def batch(self, count: int, seconds: float) -> None:
+        """Note one transaction; an `OnBatch`."""
+        self._batch.observe(count)
+        self._transaction.observe(seconds)
+
+    def store_retried(self) -> None:
+        """Note that a transaction is run again."""
+        self._retries.inc()
+
+    def audited(self, checks: Sequence[Check] | None, seconds: float) -> None:
+        """Note an audit; None when it could not be made."""
+        self._audit.note(checks, seconds, self._clock())
+
+    async def render(self) -> bytes:
+        """Everything in Prometheus's text format."""
+        try:
+            async with asyncio.timeout(STORE_WAIT_S):
+                self._held.now = await self._store.open_holds()
+        except (LedgerError, TimeoutError) as failure:
+            log.warning("the open holds could not be summed: %r", failure)
+            self._held.now = None
+        self._store_up.set(self._held.now is not None)
+        return generate_latest(self._registry)
+
+
+class _Operations(Collector):
+    """Operations by kind and outcome."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, type], int] = {}
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Sum by the words of the labels: kinds of the protocol, reasons of its errors."""
+        family = CounterMetricFamily(
+            "mintgate_operations",
+            "Operations that were answered, by kind and outcome.",
+            labels=("kind", "outcome"),
+        )
+        sums: dict[tuple[str, str], int] = {}
+        for (kind, answer), count in self.counts.items():
+            what = (kind, _outcome(answer))
+            sums[what] = sums.get(what, 0) + count
+        for (kind, outcome), count in sorted(sums.items()):
+            family.add_metric((kind, outcome), count)
+        yield family
+
+
+class _Held(Collector):
+    """What the store holds; no sample at all while that is not known."""
+
+    now: OpenHolds | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the three sums. All cores on one store tell the same."""
+        if self.now is None:
+            return
+        yield GaugeMetricFamily(
+            "mintgate_open_holds", "Open holds of the whole store.", self.now.count
+        )
+        yield GaugeMetricFamily(
+            "mintgate_held_nano_usd", "Money on open holds.", self.now.amount_nano_usd
+        )
+        yield GaugeMetricFamily(
+            "mintgate_overdue_holds",
+            "Open holds whose time is over and that nobody has resolved yet.",
+            self.now.overdue_count,
+        )
+
+
+class _AuditGauges:
+    """What the continuous audit found, and when."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._findings = Gauge(
+            "mintgate_audit_findings",
+            "Findings of the newest audit, by the number of the check.",
+            ("check",),
+            registry=registry,
+        )
+        self._runs = Counter(
+            "mintgate_audits",
+            "Audits of this core, by how they ended.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in ("clean", "findings", "failed"):
+            self._runs.labels(outcome)
+        self._duration = _gauge(
+            registry, "mintgate_audit_duration_seconds", "How long the newest audit took."
+        )
+        self._at = _gauge(
+            registry,
+            "mintgate_audit_timestamp_seconds",
+            "When the newest audit that could be made ended, seconds since 1970; 0: never.",
+        )
+
+    def note(self, checks: Sequence[Check] | None, seconds: float, now_ms: int) -> None:
+        if checks is None:
+            self._runs.labels("failed").inc()
+            return
+        for check in checks:
+            self._findings.labels(str(check.number)).set(len(check.findings))
+        found = any(check.findings for check in checks)
+        self._runs.labels("findings" if found else "clean").inc()
+        self._duration.set(seconds)
+        self._at.set(now_ms / 1_000)
+
+
+def _outcome(answer: type) -> str:
+    """Name what became of it: ok, or the reason that the protocol gives a refusal."""
+    if not issubclass(answer, LedgerError):
+        return "ok" if answer is not type(None) else "internal"
+    known = (REASON_BY_TYPE[kind] for kind in answer.__mro__ if kind in REASON_BY_TYPE)
+    reason = next(known, error_pb2.ERROR_REASON_INTERNAL)
+    return error_pb2.ErrorReason.Name(reason).removeprefix("ERROR_REASON_").lower()
+
+
+def _counter(registry: CollectorRegistry, name: str, text: str) -> Counter:
+    return Counter(name, text, registry=registry)
+
+
+def _gauge(registry: CollectorRegistry, name: str, text: str) -> Gauge:
+    return Gauge(name, text, registry=registry)
