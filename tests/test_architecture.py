@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "mintgate_facade": ("mintgate_facade", "mintgate"),
     "mintgate": ("mintgate",),
-    "mintgate_simulator": ("mintgate_simulator",),
+    # The processes of an installation write their logs alike.
+    "mintgate_simulator": ("mintgate_simulator", "mintgate.logs"),
 }
 """The longest matching prefix of a module says what of ours it may import."""
 

@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
+from mintgate import logs
 from mintgate.config import ConfigError, Settings
 from mintgate.tokens import load_or_create
 
@@ -52,16 +53,21 @@ class _Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one worker until it is told to stop; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m mintgate_facade", description=__doc__)
-    parser.add_argument("--worker", type=int, default=0, help="its number, for the log")
+    parser.add_argument(
+        "--worker", type=int, default=0, help="its number, for the log and its metrics port"
+    )
     worker = parser.parse_args(arguments).worker
     try:
         settings = Settings.load()
-        facade_settings = FacadeSettings.of(settings, load_or_create(settings))
+        facade_settings = FacadeSettings.of(settings, load_or_create(settings), worker)
         listener = _listener(facade_settings.host, facade_settings.http_port)
     except (ConfigError, OSError) as failure:
         sys.stderr.write(f"mintgate_facade: {failure}\n")
         return 1
-    _log_to_stderr(facade_settings.log_level, worker)
+    logs.configure(
+        facade_settings.log_level, facade_settings.log_format, process="facade", worker=worker
+    )
+    _quieten_the_server()
     sys.setswitchinterval(THREAD_SWITCH_S)
     server = _Server(
         uvicorn.Config(
@@ -93,12 +99,7 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _log_to_stderr(level: str, worker: int) -> None:
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format=f"%(asctime)s level=%(levelname)s worker={worker} logger=%(name)s %(message)s",
-    )
+def _quieten_the_server() -> None:
     uvicorn_log = logging.getLogger("uvicorn.error")
     uvicorn_log.addFilter(AbortFilter())
     # Its life cycle is told by the ready line and the supervisor.

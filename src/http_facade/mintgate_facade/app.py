@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mintgate.channel import open_aio_channel
+from mintgate.scrape import serving_metrics
 from mintgate.v1.keys_pb2_grpc import KeysServiceStub
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
@@ -21,6 +22,7 @@ from mintgate_facade.relay.gateway import Gateway
 from mintgate_facade.relay.holds import ActiveHolds
 from mintgate_facade.relay.link import LedgerLink
 from mintgate_facade.relay.metered import Metered
+from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.relay.outbox import Outbox
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
@@ -56,6 +58,11 @@ class Facade:
         else:
             await self._running.gateway(scope, receive, send)
 
+    @property
+    def metrics_port(self) -> int | None:
+        """Where this worker's metrics are; None while there are none."""
+        return None if self._running is None else self._running.metrics_port
+
     async def start(self) -> None:
         """Open everything; must be called on the loop that will serve."""
         self._running = await _Running.open(self._settings)
@@ -86,7 +93,10 @@ class _Running:
     def __init__(self, settings: FacadeSettings, channel: grpc.aio.Channel) -> None:
         token = settings.service_token
         self.channel = channel
-        self.link = LedgerLink(LedgerServiceStub(channel), token)
+        self.metrics = Metrics()
+        self.metrics_port: int | None = None
+        self._ports = contextlib.AsyncExitStack()
+        self.link = LedgerLink(LedgerServiceStub(channel), token, self.metrics.link_answered)
         self.outbox = Outbox(settings.outbox_directory, self.link)
         self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
         self.upstream = Upstream()
@@ -100,22 +110,47 @@ class _Running:
             metered=Metered(self.link, charges, self.holds, targets, settings.hold_ttl_ms),
             unmetered=Unmetered(core_calls, targets),
             control=create_control(self.core, self.ready, simulated=settings.simulated),
+            metrics=self.metrics,
         )
+        self.metrics.watch(self.link, self.outbox, self.holds)
 
     @classmethod
     async def open(cls, settings: FacadeSettings) -> _Running:
-        """Make and start every part; raises `OSError` when the outbox cannot be opened."""
+        """Make and start every part.
+
+        Raises `OSError` when the outbox or the metrics port cannot be opened.
+        """
         running = cls(settings, open_aio_channel(settings.core_target))
         running.link.start()
         try:
+            await running.serve_metrics(settings)
             await running.outbox.start()
         except OSError:
             await running.link.close()
             await running.channel.close(None)
+            await running.close_ports()
             raise
         running.upstream.start()
         running.tasks.spawn(running.holds.run(), "holds")
         return running
+
+    async def serve_metrics(self, settings: FacadeSettings) -> None:
+        """Open the port for metrics, if there is to be one."""
+        if settings.metrics_port is None:
+            return
+        host, port = settings.metrics_host, settings.metrics_port
+        try:
+            self.metrics_port = await self._ports.enter_async_context(
+                serving_metrics(host, port, self.metrics.render)
+            )
+        except OSError as failure:
+            raise OSError(
+                failure.errno, f"cannot listen on {host}:{port} for metrics: {failure.strerror}"
+            ) from None
+
+    async def close_ports(self) -> None:
+        """Answer no scrape any more."""
+        await self._ports.aclose()
 
     async def close(self) -> None:
         """Stop in the order in which nothing is lost: requests, outbox, ledger, the rest."""
@@ -132,6 +167,7 @@ class _Running:
         await self.link.close()
         await self.upstream.close()
         await self.channel.close(None)
+        await self.close_ports()
         if self.outbox.open_count:
             _log.warning("%d charges wait in the outbox", self.outbox.open_count)
 

@@ -42,10 +42,16 @@ class FacadeSettings:
     """By provider slug; providers without an account are not served."""
     hold_ttl_ms: int = 0
     log_level: str = "INFO"
+    log_format: str = "auto"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """This worker's own; 0 picks a free one, None serves no metrics."""
 
     @classmethod
-    def of(cls, settings: Settings, tokens: Tokens) -> FacadeSettings:
+    def of(cls, settings: Settings, tokens: Tokens, worker: int = 0) -> FacadeSettings:
         """Derive a worker's settings."""
+        # The installation's metrics port is the core's; the workers' follow it.
+        metrics_port = settings.metrics_port + 1 + worker if settings.metrics_port else None
         return cls(
             host=settings.host,
             http_port=settings.http_port,
@@ -56,6 +62,9 @@ class FacadeSettings:
             accounts=_accounts(settings),
             hold_ttl_ms=settings.hold_ttl_ms,
             log_level=settings.log_level,
+            log_format=settings.log_format,
+            metrics_host=settings.metrics_host,
+            metrics_port=metrics_port,
         )
 
 

@@ -99,7 +99,7 @@ def _config() -> uvicorn.Config:
         loop="uvloop",
         ws="none",
         lifespan="off",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from mintgate.logs import TextLines
 from mintgate.v1 import error_pb2, ledger_pb2, unit_pb2
 from mintgate_facade.relay import metered
 
@@ -375,11 +377,19 @@ async def test_the_log_line_has_no_secret(
 ) -> None:
     """A request leaves one line with its id, route, key id and cost, and no secret."""
     caplog.set_level("INFO")
-    answer = await gateway.chat()
+    rendered: list[str] = []
 
-    (line,) = [
-        record.getMessage() for record in caplog.records if record.name == "mintgate.request"
-    ]
+    class Rendering(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            rendered.append(TextLines({}).format(record))
+
+    handler = Rendering()
+    logging.getLogger().addHandler(handler)
+    answer = await gateway.chat()
+    logging.getLogger().removeHandler(handler)
+
+    # Rendered where it was logged, since only the request's own task knows its id.
+    (line,) = [line for line in rendered if " mintgate.request " in line]
     assert f"request_id={answer.headers['mintgate-request-id']}" in line
     assert "provider=openai route=chat status=200 key_id=key_1 cost_nano_usd=1500" in line
     assert "qlk_live_" not in caplog.text

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 from rich.console import Console
 
-from mintgate import tokens
+from mintgate import logs, tokens
 from mintgate._config_values import reachable
 from mintgate.config import DEFAULT
 from mintgate.providers import SIMULATED_PATHS
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mintgate.config import Settings
+
+_log = logging.getLogger("mintgate.supervisor")
 
 READY_MARK: Final = "MINTGATE_READY "
 MASTER_KEY_MARK: Final = "MINTGATE_MASTER_KEY "
@@ -69,10 +72,19 @@ def plan(settings: Settings, simulator_port: int) -> list[list[ChildSpec]]:
     inherited = _without_settings(settings)
     stages = []
     if settings.simulated:
+        log_format = settings.log_format
         # It answers for providers and needs to know nothing of ours.
         simulator = _spec(
             "simulator",
-            ("mintgate_simulator", "--host", SIMULATOR_HOST, "--port", str(simulator_port)),
+            (
+                "mintgate_simulator",
+                "--host",
+                SIMULATOR_HOST,
+                "--port",
+                str(simulator_port),
+                "--log-format",
+                log_format,
+            ),
             inherited,
             SIMULATOR_READY_MARK,
         )
@@ -161,6 +173,10 @@ def _only_one(run_dir: Path) -> Iterator[None]:
             pid_file.unlink(missing_ok=True)
 
 
+def _echo(line: str) -> None:
+    typer.echo(line, err=True)
+
+
 @dataclass(slots=True)
 class _Lines:
     """Sorts the children's lines: the master key is kept, the rest goes to stderr."""
@@ -178,13 +194,14 @@ async def _supervise(
     settings: Settings, stages: Sequence[Sequence[ChildSpec]], run_dir: Path
 ) -> int:
     """Run the stages with signals wired up; say how it went."""
+    logs.configure(settings.log_level, settings.log_format, process="supervisor")
     lines = _Lines()
     status = Console(stderr=True).status("starting")
     supervisor = Supervisor(
         stages,
         run_dir=run_dir,
         on_line=lines.take,
-        log=lambda line: typer.echo(line, err=True),
+        log=_log.warning if logs.is_json(settings.log_format) else _echo,
         on_stage=lambda names: status.update(f"waiting for {names}"),
         bounds=Bounds(restarts_max=settings.restarts_per_minute),
     )

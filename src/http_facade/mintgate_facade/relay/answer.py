@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import zlib
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ async def relay_answer(exchange: Exchange, held: Held, response: aiohttp.ClientR
         else:
             await _Streamed(exchange, held, response, meter, decoder).relay()
     except NotDurableError:
-        _log.error("request %s: its charge is on no disk yet", exchange.request_id)
+        _log.error("its charge is on no disk yet")
         raise AnswerAborted from None
 
 
@@ -82,6 +83,7 @@ async def _relay_whole(
             # Fed as it arrives: what came of an answer that breaks off is charged.
             while chunk := await response.content.readany():
                 passed += meter.feed(chunk)
+            exchange.upstream_ended_ns = time.monotonic_ns()
         passed += meter.close()
         if not meter.complete:
             raise BrokenAnswer("the answer has no end")
@@ -121,6 +123,7 @@ class _Streamed:
         try:
             with self._held.watch:
                 await self._pump()
+            self._exchange.upstream_ended_ns = time.monotonic_ns()
             tail = self._meter.close()
             if not self._meter.complete or (self._decoder and not self._decoder.complete):
                 raise BrokenAnswer("the answer ended before its end")
@@ -141,6 +144,7 @@ class _Streamed:
         await send_body(self._exchange.send, tail, more=False)
 
     async def _send_start(self) -> None:
+        self._held.active.streaming = True
         exchange, response = self._exchange, self._response
         headers = exchange.relayed(response.raw_headers, decoded=self._decoder is not None)
         unaltered = self._decoder is None and not self._held.ask.hide_usage
@@ -168,7 +172,7 @@ class _Streamed:
     async def _break_off(self, failure: Exception) -> None:
         """Charge what arrived, tell the client natively where that is possible, then abort."""
         exchange = self._exchange
-        _log.info("request %s: provider broke off: %r", exchange.request_id, failure)
+        _log.info("the provider broke off: %r", failure)
         await self._held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
         event = exchange.dialect.stream_error(exchange.route, _UPSTREAM_BROKEN, self._content_type)
         if event and not self._held.watch.gone and self._response.content_length is None:

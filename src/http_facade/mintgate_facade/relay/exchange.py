@@ -38,10 +38,18 @@ class Exchange:
     id: bytes = field(default_factory=new_id)
     started_ns: int = field(default_factory=time.monotonic_ns)
     first_byte_ms: int = 0
+    admitted_ns: int = 0
+    """When all of a metered request was read; this and the next three for the metrics."""
+    forwarded_ns: int = 0
+    answered_ns: int = 0
+    """When the provider's headers had come; 0 until then."""
+    upstream_ended_ns: int = 0
+    """When the provider's answer had ended; 0 for one that broke off."""
     status: int = 0
     """Of the answer; 0 until it has begun."""
     key_id: str = ""
     cost_nano_usd: int | None = None
+    trace_id: str = ""
     output_bound_tokens: int | None = None
     """Set when the gateway wrote an output limit into the request."""
 
@@ -59,6 +67,11 @@ class Exchange:
     def request_id(self) -> str:
         """What the client, the log and the event know this request by."""
         return f"req_{self.id.hex()}"
+
+    @property
+    def route_name(self) -> str:
+        """The route as logs, metrics and traces name it: one of a closed set."""
+        return self.route.operation or self.route.policy.value
 
     def elapsed_ms(self) -> int:
         """Since the first byte of the request."""

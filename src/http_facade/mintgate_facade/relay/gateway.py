@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from mintgate.logs import REQUEST, fields
+
 from mintgate_facade.dialects.base import Failure, FailureKind, Policy, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted
 from mintgate_facade.relay.body import ClientGoneError
@@ -15,6 +17,7 @@ from mintgate_facade.relay.exchange import Exchange
 if TYPE_CHECKING:
     from mintgate_facade.relay.asgi import App, Headers, Receive, Scope, Send
     from mintgate_facade.relay.metered import Metered
+    from mintgate_facade.relay.metrics import Metrics
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.relay.unmetered import Unmetered
 
@@ -36,6 +39,7 @@ class Gateway:
     metered: Metered
     unmetered: Unmetered
     control: App
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -53,9 +57,13 @@ class Gateway:
             return
         target, match = found
         exchange = Exchange(target, match, scope, receive, send)
+        # The server runs each request in a task of its own, so nobody else sees it.
+        REQUEST.set(exchange)
+        self.metrics.begun()
         try:
             await self._serve(exchange)
         finally:
+            self.metrics.ended(exchange)
             _log_request(exchange)
 
     async def _serve(self, exchange: Exchange) -> None:
@@ -63,15 +71,17 @@ class Gateway:
         try:
             await self._by_policy(exchange)
         except RefusedRequest as refused:
+            self.metrics.refused(exchange, refused.failure.kind)
             await _refuse(exchange, refused.failure)
         except ClientGoneError:
             return
         except AnswerAborted:
             raise
         except Exception as failure:
-            _log.exception("request %s failed", exchange.request_id)
+            _log.exception("the request failed")
             if exchange.status:
                 raise AnswerAborted from failure
+            self.metrics.refused(exchange, FailureKind.INTERNAL)
             await _refuse(exchange, _INTERNAL)
 
     async def _by_policy(self, exchange: Exchange) -> None:
@@ -98,12 +108,13 @@ async def _refuse(exchange: Exchange, failure: Failure) -> None:
 def _log_request(exchange: Exchange) -> None:
     if _log.isEnabledFor(logging.INFO):
         _log.info(
-            "request_id=%s provider=%s route=%s status=%d key_id=%s cost_nano_usd=%s latency_ms=%d",
-            exchange.request_id,
-            exchange.target.slug,
-            exchange.route.operation or exchange.route.policy.value,
-            exchange.status,
-            exchange.key_id or "-",
-            "-" if exchange.cost_nano_usd is None else exchange.cost_nano_usd,
-            exchange.elapsed_ms(),
+            "request",
+            extra=fields(
+                provider=exchange.target.slug,
+                route=exchange.route_name,
+                status=exchange.status,
+                key_id=exchange.key_id or None,
+                cost_nano_usd=exchange.cost_nano_usd,
+                latency_ms=exchange.elapsed_ms(),
+            ),
         )

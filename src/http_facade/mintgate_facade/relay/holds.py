@@ -42,6 +42,8 @@ class ActiveHold:
     """Set once the provider's answer has begun."""
     resolved: bool = False
     """Its charge or release is on its way, so there is nothing to report any more."""
+    streaming: bool = False
+    """Its answer goes to the client in pieces."""
     sending_since_s: float = 0.0
     """Loop time at which the client was last given bytes it has not taken; 0 when none wait."""
 
@@ -61,6 +63,10 @@ class ActiveHolds:
 
     def __len__(self) -> int:
         return len(self._holds)
+
+    def streaming_count(self) -> int:
+        """How many of the requests are streams under way."""
+        return sum(hold.streaming for hold in self._holds.values())
 
     def add(self, hold: ActiveHold) -> None:
         """Keep a hold alive until it is removed."""

@@ -13,13 +13,13 @@ import logging
 import random
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import grpc
 from mintgate.v1.ledger_pb2 import ApplyRequest, ApplyResponse, Operation, OperationResult, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mintgate.v1.ledger_pb2_grpc import LedgerServiceAsyncStub
 
@@ -38,6 +38,10 @@ ANSWER_WAIT_S = 10.0
 DRAIN_WAIT_S = 2.0
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 1.0
+
+
+OnAnswer: TypeAlias = "Callable[[int, float], None]"
+"""Told how many operations a message had and how many seconds its answer took."""
 
 
 class LinkAwayError(Exception):
@@ -79,7 +83,13 @@ class _Slot:
 class LedgerLink:
     """Sends operations to the ledger in batches, in the order they were submitted."""
 
-    def __init__(self, stub: LedgerServiceAsyncStub, service_token: str) -> None:
+    def __init__(
+        self,
+        stub: LedgerServiceAsyncStub,
+        service_token: str,
+        on_answer: OnAnswer | None = None,
+    ) -> None:
+        self._on_answer = on_answer or _ignore
         self._stub = stub
         self._metadata = (("authorization", f"Bearer {service_token}"),)
         self._queue: deque[_Slot] = deque()
@@ -98,6 +108,11 @@ class LedgerLink:
     def connected(self) -> bool:
         """Whether the stream stands, as far as is known."""
         return self._connected
+
+    @property
+    def queued_count(self) -> int:
+        """Operations that wait for the next message."""
+        return len(self._queue)
 
     def start(self) -> None:
         """Begin to connect; operations may be submitted at once."""
@@ -192,6 +207,7 @@ class LedgerLink:
             if len(response.results) != len(batch):
                 raise ConnectionError("the ledger answered another number of operations")
             self._in_flight = []
+            self._on_answer(len(batch), loop.time() - self._sent_at_s)
             self._retry_s = RECONNECT_FIRST_S
             self._deliver(batch, response.results)
 
@@ -242,6 +258,10 @@ class LedgerLink:
         if self._call is not None:
             with contextlib.suppress(grpc.aio.UsageError):
                 self._call.cancel()
+
+
+def _ignore(_count: int, _seconds: float) -> None:
+    pass
 
 
 def _fail(slot: _Slot, failure: LinkAwayError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class Metered:
         `AnswerAborted` when an answer had to be broken off.
         """
         admitted = await admit(exchange, json_only=True)
+        exchange.admitted_ns = time.monotonic_ns()
         ask = exchange.dialect.read(exchange.route, admitted.view)
         reserved = await self._reserve(exchange, admitted, ask)
         exchange.key_id = reserved.key_id

@@ -81,6 +81,8 @@ class _Entry:
     payload: bytes
     durable: asyncio.Future[None]
     segment: _Segment
+    since_s: float
+    """Loop time since when this process has it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -119,6 +121,16 @@ class Outbox:
         """Charges that the ledger has not acknowledged."""
         return len(self._state.unacknowledged)
 
+    @property
+    def open_bytes(self) -> int:
+        """Their bytes."""
+        return self._state.bytes
+
+    def oldest_age_s(self) -> float:
+        """How long the oldest of them has waited in this process."""
+        oldest_s = min((e.since_s for e in self._state.unacknowledged.values()), default=None)
+        return 0.0 if oldest_s is None else asyncio.get_running_loop().time() - oldest_s
+
     async def start(self) -> None:
         """Open this worker's file and adopt those of workers that died; raises `OSError`."""
         path = self._directory / f"{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
@@ -132,8 +144,10 @@ class Outbox:
         """Keep a charge; the future ends when it is on the disk or acknowledged."""
         if self._own is None:
             raise RuntimeError("the outbox was not started")
-        durable = asyncio.get_running_loop().create_future()
-        entry = _Entry(operation, operation.SerializeToString(), durable, self._own)
+        loop = asyncio.get_running_loop()
+        durable = loop.create_future()
+        payload = operation.SerializeToString()
+        entry = _Entry(operation, payload, durable, self._own, loop.time())
         self._track(entry)
         self._state.queue.append(entry)
         self._to_write.set()
@@ -295,10 +309,11 @@ class Outbox:
 
     def _take_over(self, segment: _Segment, payloads: list[bytes]) -> None:
         self._state.adopted.append(segment)
+        loop = asyncio.get_running_loop()
         for payload in payloads:
             if payload == _PROBE:
                 continue
-            durable = asyncio.get_running_loop().create_future()
+            durable = loop.create_future()
             durable.set_result(None)
             try:
                 operation = Operation.FromString(payload)
@@ -307,7 +322,7 @@ class Outbox:
                 segment.open_count += 1
                 _log.exception("an entry of %s cannot be read", segment.file.path.name)
                 continue
-            self._track(_Entry(operation, payload, durable, segment))
+            self._track(_Entry(operation, payload, durable, segment, loop.time()))
         _log.info("adopted %d charges from %s", len(payloads), segment.file.path.name)
         self._to_write.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -52,4 +53,5 @@ async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> 
             await send_body(exchange.send, chunk, more=True)
     except BROKEN as failure:
         raise AnswerAborted from failure
+    exchange.upstream_ended_ns = time.monotonic_ns()
     await send_body(exchange.send, b"", more=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,4 +82,7 @@ class Targets:
         url = account.base_url + exchange.match.upstream_path
         if admitted.query:
             url = f"{url}?{admitted.query.decode('latin-1')}"
-        return await self._upstream.open(exchange.scope["method"], url, headers, body)
+        exchange.forwarded_ns = time.monotonic_ns()
+        response = await self._upstream.open(exchange.scope["method"], url, headers, body)
+        exchange.answered_ns = time.monotonic_ns()
+        return response
