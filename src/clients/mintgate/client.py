@@ -67,6 +67,7 @@ class Ledger(_sync.Group):
     journal = _sync.paged(ledger.journal)
     journal_page = _sync.unary(ledger.journal_page)
     holds = _sync.unary(ledger.holds)
+    watch_revocations = _sync.stream(ledger.watch_revocations)
 
 
 class Meter(_sync.Group):
@@ -172,6 +173,7 @@ class AsyncLedger(_async.Group):
     journal = _async.paged(ledger.journal)
     journal_page = _async.unary(ledger.journal_page)
     holds = _async.unary(ledger.holds)
+    watch_revocations = _async.stream(ledger.watch_revocations)
 
 
 class AsyncMeter(_async.Group):

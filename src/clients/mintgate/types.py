@@ -19,7 +19,7 @@ StatusWord = Literal["active", "paused"]
 UnboundedOutputWord = Literal["fit", "reject"]
 OnDisconnectWord = Literal["abort", "drain"]
 SettledByWord = Literal["usage", "counted", "hold"]
-EventStatusWord = Literal["completed", "client_gone", "upstream_broken"]
+EventStatusWord = Literal["completed", "client_gone", "upstream_broken", "ended_by_gateway"]
 
 
 WindowWord = Literal["day", "week", "month"]

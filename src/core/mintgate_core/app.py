@@ -38,6 +38,7 @@ from mintgate_core.service.metrics import Metrics
 from mintgate_core.service.minting import Mint
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper
+from mintgate_core.service.revocations import Revocations
 from mintgate_core.service.tail import Tail
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.sqlite import SqliteStore
@@ -177,7 +178,7 @@ async def _server(
         ],
     )
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
-        LedgerService(store, gatekeeper, operator), server
+        LedgerService(store, gatekeeper, operator, Revocations(store)), server
     )
     keys_pb2_grpc.add_KeysServiceServicer_to_server(KeysService(store, gatekeeper, mint), server)
     keys_pb2_grpc.add_AccountsServiceServicer_to_server(AccountsService(store, lanes, mint), server)

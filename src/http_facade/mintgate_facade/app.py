@@ -24,6 +24,7 @@ from mintgate_facade.relay.link import LedgerLink
 from mintgate_facade.relay.metered import Metered
 from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.relay.outbox import Outbox
+from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
 from mintgate_facade.relay.upstream import Upstream
@@ -99,6 +100,7 @@ class _Running:
         self.link = LedgerLink(LedgerServiceStub(channel), token, self.metrics.link_answered)
         self.outbox = Outbox(settings.outbox_directory, self.link)
         self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
+        self.revocations = RevocationWatch(LedgerServiceStub(channel), token, self.holds)
         self.upstream = Upstream()
         self.tasks = TaskSet()
         self.core = Core(channel, token)
@@ -132,6 +134,7 @@ class _Running:
             raise
         running.upstream.start()
         running.tasks.spawn(running.holds.run(), "holds")
+        running.tasks.spawn(running.revocations.run(), "revocations")
         return running
 
     async def serve_metrics(self, settings: FacadeSettings) -> None:

@@ -62,6 +62,10 @@ class ScriptedCore(
         self.key = keys_pb2.Key(id="key_1", account_id="acc_1")
         self.authentication_refusal: error_pb2.Error | None = None
         self.prices: list[meter_pb2.ModelPrice] = []
+        self.revocations: asyncio.Queue[str] = asyncio.Queue()
+        """Keys to tell as revoked; an empty one ends the watch."""
+        self.watched_since_ms: list[int] = []
+        self.store_now_ms = 1_795_442_400_000
         self.changed = asyncio.Condition()
 
     async def Apply(self, requests: Any, context: Any) -> AsyncIterator[ledger_pb2.ApplyResponse]:
@@ -79,6 +83,26 @@ class ScriptedCore(
             if "settle" in kinds:
                 await self.settles_may_answer.wait()
             yield ledger_pb2.ApplyResponse(results=[self._answer(op) for op in request.operations])
+
+    async def WatchRevocations(
+        self, request: Any, context: Any
+    ) -> AsyncIterator[ledger_pb2.WatchRevocationsResponse]:
+        async with self.changed:
+            self.watched_since_ms.append(request.since_ms)
+            self.changed.notify_all()
+        yield ledger_pb2.WatchRevocationsResponse(told_until_ms=self.store_now_ms)
+        while True:
+            key_id = await self.revocations.get()
+            if not key_id:
+                return
+            yield ledger_pb2.WatchRevocationsResponse(
+                key_ids=[key_id], told_until_ms=self.store_now_ms
+            )
+
+    async def watched(self, count: int) -> None:
+        """Wait until so many watches of revocations were opened."""
+        async with asyncio.timeout(WAIT_S), self.changed:
+            await self.changed.wait_for(lambda: len(self.watched_since_ms) >= count)
 
     def _answer(self, operation: ledger_pb2.Operation) -> ledger_pb2.OperationResult:
         result = ledger_pb2.OperationResult()

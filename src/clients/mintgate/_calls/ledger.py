@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mintgate import ids, words
@@ -14,7 +15,7 @@ from mintgate.v1 import ledger_pb2
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.unit_pb2 import Unit, UnitCount
 
-from .base import Answer, Call, Paged, exact_nano_usd, whole
+from .base import Answer, Call, Paged, Stream, exact_nano_usd, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,6 +254,29 @@ def holds(
     return _ledger(
         "ListHolds", request, lambda response: list(response.holds), timeout_s, credential
     )
+
+
+def watch_revocations(
+    *,
+    since_ms: int = 0,
+    timeout_s: float | None = None,
+    credential: str | None = None,
+) -> Stream[ledger_pb2.WatchRevocationsResponse]:
+    """Iterate over keys as they are revoked, in any account, without end.
+
+    The first message comes at once and tells what was revoked since `since_ms`, or in the
+    last minute; one without keys comes every few seconds. A key may be told more than once.
+    When the connection breaks it is made again and misses nothing. For the operator, and
+    for those who end the running requests of a key.
+    """
+    request = ledger_pb2.WatchRevocationsRequest(since_ms=since_ms)
+    call = _ledger("WatchRevocations", request, whole, timeout_s, credential)
+
+    def resume(call: Call[Any], news: ledger_pb2.WatchRevocationsResponse) -> Call[Any]:
+        again = ledger_pb2.WatchRevocationsRequest(since_ms=news.told_until_ms)
+        return replace(call, request=again)
+
+    return Stream(call, whole, resume)
 
 
 def unit_counts(units: Mapping[str | int, int]) -> list[UnitCount]:

@@ -87,6 +87,8 @@ class _EventStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventStat
     """The provider's answer broke off."""
     EVENT_STATUS_EXPIRED: _EventStatus.ValueType  # 4
     """Nobody reported an end before the hold expired."""
+    EVENT_STATUS_ENDED_BY_GATEWAY: _EventStatus.ValueType  # 5
+    """The gateway broke the answer off: the key was revoked, or the gateway stopped."""
 
 class EventStatus(_EventStatus, metaclass=_EventStatusEnumTypeWrapper):
     """How the request ended for its client."""
@@ -99,6 +101,8 @@ EVENT_STATUS_UPSTREAM_BROKEN: EventStatus.ValueType  # 3
 """The provider's answer broke off."""
 EVENT_STATUS_EXPIRED: EventStatus.ValueType  # 4
 """Nobody reported an end before the hold expired."""
+EVENT_STATUS_ENDED_BY_GATEWAY: EventStatus.ValueType  # 5
+"""The gateway broke the answer off: the key was revoked, or the gateway stopped."""
 Global___EventStatus: _TypeAlias = EventStatus  # noqa: Y015
 
 class _JournalKind:
@@ -1190,6 +1194,14 @@ class WatchRevocationsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_IDS_FIELD_NUMBER: _builtins.int
+    TOLD_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    STORE_EPOCH_FIELD_NUMBER: _builtins.int
+    told_until_ms: _builtins.int
+    """The store's time up to which this stream has told everything; give it as
+    since_ms to take the watch up again.
+    """
+    store_epoch: _builtins.int
+    """As in ApplyResponse, for facades that have nothing to apply."""
     @_builtins.property
     def key_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keys that were revoked; may be told more than once."""
@@ -1198,10 +1210,12 @@ class WatchRevocationsResponse(_message.Message):
         self,
         *,
         key_ids: _abc.Iterable[_builtins.str] | None = ...,
+        told_until_ms: _builtins.int = ...,
+        store_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_ids", b"key_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_ids", b"key_ids", "store_epoch", b"store_epoch", "told_until_ms", b"told_until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -173,7 +173,9 @@ class LedgerServiceServicer:
 
     def WatchRevocations(self, request, context):
         """Tells a facade, for as long as it listens, which keys were revoked, so
-        that it ends what they have running. The first message comes at once.
+        that it ends what they have running. The first message comes at once, and
+        one without keys comes every few seconds, so that silence means a broken
+        connection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

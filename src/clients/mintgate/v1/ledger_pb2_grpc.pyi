@@ -61,7 +61,9 @@ class LedgerServiceStub:
     """The open holds of one account, or of all, oldest first."""
     WatchRevocations: _grpc.UnaryStreamMultiCallable[_ledger_pb2.WatchRevocationsRequest, _ledger_pb2.WatchRevocationsResponse]
     """Tells a facade, for as long as it listens, which keys were revoked, so
-    that it ends what they have running. The first message comes at once.
+    that it ends what they have running. The first message comes at once, and
+    one without keys comes every few seconds, so that silence means a broken
+    connection.
     """
 
 @_typing.type_check_only
@@ -97,7 +99,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """The open holds of one account, or of all, oldest first."""
     WatchRevocations: _aio.UnaryStreamMultiCallable[_ledger_pb2.WatchRevocationsRequest, _ledger_pb2.WatchRevocationsResponse]  # type: ignore[assignment]
     """Tells a facade, for as long as it listens, which keys were revoked, so
-    that it ends what they have running. The first message comes at once.
+    that it ends what they have running. The first message comes at once, and
+    one without keys comes every few seconds, so that silence means a broken
+    connection.
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -196,7 +200,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_pb2.WatchRevocationsResponse], _abc.AsyncIterator[_ledger_pb2.WatchRevocationsResponse]]:
         """Tells a facade, for as long as it listens, which keys were revoked, so
-        that it ends what they have running. The first message comes at once.
+        that it ends what they have running. The first message comes at once, and
+        one without keys comes every few seconds, so that silence means a broken
+        connection.
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

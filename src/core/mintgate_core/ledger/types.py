@@ -201,6 +201,8 @@ class EventStatus(enum.IntEnum):
     CLIENT_GONE = 2
     UPSTREAM_BROKEN = 3
     EXPIRED = 4
+    ENDED_BY_GATEWAY = 5
+    """The key was revoked, or the gateway stopped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from grpc import aio
@@ -10,10 +11,11 @@ from mintgate.v1 import ledger_pb2, ledger_pb2_grpc
 
 from mintgate_core.ledger.errors import Forbidden, Invalid
 from mintgate_core.ledger.money import UNLIMITED
-from mintgate_core.service import convert, requests, revocations
+from mintgate_core.service import convert, requests
 from mintgate_core.service.interceptors import CALLER
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper, Role
+from mintgate_core.service.revocations import Revocations
 from mintgate_core.stores.base import Store
 
 Context = aio.ServicerContext[Any, Any]
@@ -22,10 +24,17 @@ Context = aio.ServicerContext[Any, Any]
 class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
     """See proto/mintgate/v1/ledger.proto."""
 
-    def __init__(self, store: Store, gatekeeper: Gatekeeper, operator: Operator) -> None:
+    def __init__(
+        self,
+        store: Store,
+        gatekeeper: Gatekeeper,
+        operator: Operator,
+        revocations: Revocations,
+    ) -> None:
         self._store = store
         self._gatekeeper = gatekeeper
         self._operator = operator
+        self._revocations = revocations
 
     async def Apply(
         self, request: AsyncIterator[ledger_pb2.ApplyRequest], context: Context
@@ -33,8 +42,24 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
         caller = CALLER.get()
         async for message in request:
             await self._gatekeeper.renew(caller)
+            # Read before the batch: a standby that takes over meanwhile must never lend its
+            # number to what its predecessor committed. An older number is merely sent again.
+            epoch = self._store.epoch
             results = await self._operator.apply(caller, message.operations)
-            yield ledger_pb2.ApplyResponse(results=results)
+            yield ledger_pb2.ApplyResponse(results=results, store_epoch=epoch)
+
+    async def WatchRevocations(
+        self, request: ledger_pb2.WatchRevocationsRequest, context: Context
+    ) -> AsyncIterator[ledger_pb2.WatchRevocationsResponse]:
+        if request.since_ms < 0:
+            raise Invalid("since_ms must be 0 or a time", field="since_ms")
+        async with aclosing(self._revocations.watch(request.since_ms)) as told:
+            async for news in told:
+                yield ledger_pb2.WatchRevocationsResponse(
+                    key_ids=news.key_ids,
+                    told_until_ms=news.told_until_ms,
+                    store_epoch=self._store.epoch,
+                )
 
     async def Reserve(
         self, request: ledger_pb2.ReserveRequest, context: Context
@@ -108,13 +133,6 @@ class LedgerService(ledger_pb2_grpc.LedgerServiceServicer):
             entries=[convert.entry(entry) for entry in entries],
             next_after_sequence=entries[-1].seq if more else 0,
         )
-
-    async def WatchRevocations(
-        self, request: ledger_pb2.WatchRevocationsRequest, context: Context
-    ) -> AsyncIterator[ledger_pb2.WatchRevocationsResponse]:
-        since_ms = requests.number(request.since_ms, "since_ms", requests.TIME_MS_MAX)
-        async for key_ids in revocations.follow(self._store, since_ms):
-            yield ledger_pb2.WatchRevocationsResponse(key_ids=key_ids)
 
     async def ListHolds(
         self, request: ledger_pb2.ListHoldsRequest, context: Context

@@ -209,7 +209,7 @@ class Operator:
                 )
                 settled_by = SettledBy.HOLD
         status = requests.number(
-            message.status or EventStatus.COMPLETED, "status", EventStatus.EXPIRED
+            message.status or EventStatus.COMPLETED, "status", EventStatus.ENDED_BY_GATEWAY
         )
         return ops.Settle(
             hold_id=hold_id,

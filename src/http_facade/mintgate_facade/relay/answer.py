@@ -8,6 +8,7 @@ back (the closing event, the last byte) waits for the ledger.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import zlib
@@ -33,6 +34,8 @@ _log = logging.getLogger("mintgate.relay")
 
 WHOLE_ANSWER_BYTES_MAX = 1 << 20
 """A JSON answer up to this size is charged before its headers are sent."""
+TELL_WAIT_S = 1.0
+"""How long the last event of a broken answer may wait for a client that takes nothing."""
 
 _BROKEN_ANSWER = (*BROKEN, BrokenAnswer, zlib.error)
 _UPSTREAM_BROKEN = Failure(
@@ -89,7 +92,9 @@ async def _relay_whole(
             raise BrokenAnswer("the answer has no end")
     except InterruptedRequestError:
         response.close()
-        await held.charged(ledger_pb2.EVENT_STATUS_CLIENT_GONE)
+        await held.charged(held.cut_status())
+        if held.ended_by is not None:
+            raise RefusedRequest(held.ended_by) from None
         return
     except _BROKEN_ANSWER:
         await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
@@ -130,13 +135,9 @@ class _Streamed:
         except InterruptedRequestError:
             # The provider must stop first: it bills for as long as it writes.
             self._response.close()
-            # A client leaves at the provider's own error event: then it is the provider's end.
-            failed = self._meter.failed
-            await self._held.charged(
-                ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN
-                if failed
-                else ledger_pb2.EVENT_STATUS_CLIENT_GONE
-            )
+            await self._held.charged(self._held.cut_status())
+            if self._held.ended_by is not None:
+                await self._tell(self._held.ended_by)
             raise AnswerAborted from None
         except _BROKEN_ANSWER as failure:
             await self._break_off(failure)
@@ -171,13 +172,21 @@ class _Streamed:
 
     async def _break_off(self, failure: Exception) -> None:
         """Charge what arrived, tell the client natively where that is possible, then abort."""
-        exchange = self._exchange
         _log.info("the provider broke off: %r", failure)
         await self._held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
-        event = exchange.dialect.stream_error(exchange.route, _UPSTREAM_BROKEN, self._content_type)
-        if event and not self._held.watch.gone and self._response.content_length is None:
-            await send_body(exchange.send, event, more=True)
+        await self._tell(_UPSTREAM_BROKEN)
         raise AnswerAborted from failure
+
+    async def _tell(self, failure: Failure) -> None:
+        """Send the native error event where the dialect has one and the client still listens."""
+        exchange = self._exchange
+        event = exchange.dialect.stream_error(exchange.route, failure, self._content_type)
+        if not event or self._held.watch.gone or self._response.content_length is not None:
+            return
+        # A client that takes no bytes must not hold up the end of its own request.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TELL_WAIT_S):
+                await send_body(exchange.send, event, more=True)
 
 
 class _Unread:
@@ -203,7 +212,7 @@ class _Unread:
                         await send_body(exchange.send, passed, more=True)
         except InterruptedRequestError:
             response.close()
-            await self._held.charged(ledger_pb2.EVENT_STATUS_CLIENT_GONE)
+            await self._held.charged(self._held.cut_status())
             raise AnswerAborted from None
         except BROKEN as failure:
             await self._held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)

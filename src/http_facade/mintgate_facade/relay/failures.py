@@ -16,13 +16,18 @@ LEDGER_AWAY = Failure(
     FailureKind.LEDGER_AWAY, "The gateway cannot reserve money at the moment. Try again shortly."
 )
 
+KEY_REVOKED = Failure(FailureKind.UNAUTHENTICATED, "The API key was revoked.", code="key_revoked")
+ENDED_BY_REVOCATION = Failure(
+    FailureKind.UNAUTHENTICATED,
+    "The API key was revoked, so its request was ended. What was delivered was charged.",
+    code="key_revoked",
+)
+
 _FIXED = {
     reasons.ERROR_REASON_UNAUTHENTICATED: Failure(
         FailureKind.UNAUTHENTICATED, "The API key is not known to this gateway."
     ),
-    reasons.ERROR_REASON_KEY_REVOKED: Failure(
-        FailureKind.UNAUTHENTICATED, "The API key was revoked.", code="key_revoked"
-    ),
+    reasons.ERROR_REASON_KEY_REVOKED: KEY_REVOKED,
     reasons.ERROR_REASON_KEY_EXPIRED: Failure(
         FailureKind.UNAUTHENTICATED, "The API key has expired.", code="key_expired"
     ),

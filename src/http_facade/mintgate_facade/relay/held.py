@@ -13,7 +13,7 @@ from mintgate_facade.relay.client_watch import ClientWatch
 from mintgate_facade.relay.holds import ActiveHold, ActiveHolds, unit_counts
 
 if TYPE_CHECKING:
-    from mintgate_facade.dialects.base import Ask, Meter
+    from mintgate_facade.dialects.base import Ask, Failure, Meter
     from mintgate_facade.relay.charges import Charge, Charges
     from mintgate_facade.relay.exchange import Exchange
 
@@ -41,7 +41,9 @@ class Held:
         self.provider_request_id = ""
         self.charge: Charge | None = None
         self.watch = ClientWatch(exchange.receive, DRAIN_WAIT_S if drains else None)
-        self.active = ActiveHold(exchange.id, reserved.hold_token, self.watch.interrupt)
+        self.active = ActiveHold(
+            exchange.id, reserved.hold_token, self.watch.interrupt, key_id=reserved.key_id
+        )
         self._exchange = exchange
         self._charges = charges
         self._holds = holds
@@ -80,6 +82,20 @@ class Held:
         if self.watch.gone:
             return ledger_pb2.EVENT_STATUS_CLIENT_GONE
         return ledger_pb2.EVENT_STATUS_COMPLETED
+
+    @property
+    def ended_by(self) -> Failure | None:
+        """Why the gateway itself ended the request; None when somebody else did."""
+        return self.active.ended_by
+
+    def cut_status(self) -> ledger_pb2.EventStatus.ValueType:
+        """How an answer whose wait was interrupted ended for its client."""
+        if self.active.ended_by is not None:
+            return ledger_pb2.EVENT_STATUS_ENDED_BY_GATEWAY
+        # A client leaves at the provider's own error event: then it is the provider's end.
+        if self.meter is not None and self.meter.failed:
+            return ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN
+        return ledger_pb2.EVENT_STATUS_CLIENT_GONE
 
     def stop(self) -> None:
         """Resolve it at once if it still is open: what was read so far goes to the outbox."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mintgate.v1.ledger_pb2 import Operation, Progress
 from mintgate.v1.unit_pb2 import UnitCount
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from mintgate_facade.relay.failures import ENDED_BY_REVOCATION
 
-    from mintgate_facade.dialects.base import Meter
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mintgate_facade.dialects.base import Failure, Meter
     from mintgate_facade.relay.link import Submitter
 
 _log = logging.getLogger("mintgate.holds")
@@ -29,6 +32,10 @@ HOLD_TTL_MS = 120_000
 SEND_WAIT_S = 120.0
 """How long a client may take not one byte before its request is given up."""
 
+REVOKED_KEYS_MAX = 10_000
+"""Revoked keys remembered for requests whose reserve was granted just before; a reserve is
+answered within seconds, and ever later ones are refused by the ledger."""
+
 
 @dataclass(slots=True, eq=False)
 class ActiveHold:
@@ -38,6 +45,9 @@ class ActiveHold:
     hold_token: bytes
     interrupt: Callable[[], None]
     """Gives the request up."""
+    key_id: str = ""
+    ended_by: Failure | None = None
+    """Why the gateway itself ends the request, for its client; None while it may go on."""
     meter: Meter | None = None
     """Set once the provider's answer has begun."""
     resolved: bool = False
@@ -58,6 +68,8 @@ class ActiveHolds:
         # Two reports may be lost before a hold with a short life expires.
         self._interval_s = min(PROGRESS_INTERVAL_S, (ttl_ms or HOLD_TTL_MS) / 3_000)
         self._holds: dict[bytes, ActiveHold] = {}
+        self._by_key: dict[str, set[ActiveHold]] = {}
+        self._revoked: OrderedDict[str, None] = OrderedDict()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -71,13 +83,40 @@ class ActiveHolds:
     def add(self, hold: ActiveHold) -> None:
         """Keep a hold alive until it is removed."""
         self._holds[hold.hold_id] = hold
+        self._by_key.setdefault(hold.key_id, set()).add(hold)
         self._empty.clear()
+        if hold.key_id in self._revoked:
+            # The news of the revocation overtook the answer to the reserve.
+            _end(hold, ENDED_BY_REVOCATION)
 
     def remove(self, hold: ActiveHold) -> None:
         """Forget it: its request is over."""
         self._holds.pop(hold.hold_id, None)
+        of_key = self._by_key.get(hold.key_id, set())
+        of_key.discard(hold)
+        if not of_key:
+            self._by_key.pop(hold.key_id, None)
         if not self._holds:
             self._empty.set()
+
+    def revoke(self, key_ids: Iterable[str]) -> None:
+        """End what these keys have running, now and when it turns up late."""
+        for key_id in key_ids:
+            if key_id in self._revoked:
+                continue
+            self._revoked[key_id] = None
+            if len(self._revoked) > REVOKED_KEYS_MAX:
+                self._revoked.popitem(last=False)
+            of_key = tuple(self._by_key.get(key_id, ()))
+            if of_key:
+                _log.info("key %s was revoked: %d requests end", key_id, len(of_key))
+            for hold in of_key:
+                _end(hold, ENDED_BY_REVOCATION)
+
+    def end_all(self, failure: Failure) -> None:
+        """End every running request and tell its client why."""
+        for hold in list(self._holds.values()):
+            _end(hold, failure)
 
     async def empty(self) -> None:
         """Wait until no request runs."""
@@ -109,6 +148,12 @@ class ActiveHolds:
             progress.units.extend(unit_counts(reading.units))
             progress.variants.extend(reading.variants)
         return progress
+
+
+def _end(hold: ActiveHold, failure: Failure) -> None:
+    if hold.ended_by is None:
+        hold.ended_by = failure
+        hold.interrupt()
 
 
 def unit_counts(units: Mapping[int, int]) -> list[UnitCount]:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mintgate.v1 import ledger_pb2
 from mintgate.v1.ledger_pb2 import Operation, Reserve, Reserved
 
 from mintgate_facade.dialects.base import RefusedRequest
@@ -108,7 +107,9 @@ class Metered:
             await held.release()
             raise
         except InterruptedRequestError:
-            await held.charged(ledger_pb2.EVENT_STATUS_CLIENT_GONE)
+            await held.charged(held.cut_status())
+            if held.ended_by is not None:
+                raise RefusedRequest(held.ended_by) from None
             return
         try:
             await self._relay(exchange, held, response)
