@@ -11,7 +11,7 @@ DEV := .venv/.dev
 BUF := tools/buf/node_modules/.installed
 TESTS ?= tests
 
-.PHONY: help run demo test check bench proto format lock clean
+.PHONY: help run demo test chaos check bench proto format lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -25,6 +25,10 @@ demo: $(DEV) ## the whole loop with the real SDKs, step by step, then exit 0
 test: $(DEV) ## every test
 	@scripts/servers
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+chaos: $(DEV) ## kills, freezes and database restarts under load; SEED=n repeats a run
+	@scripts/servers
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 check: $(DEV) $(BUF) ## format, lint, types, protocol files
 	$(BIN)/ruff format --check .
