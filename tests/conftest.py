@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from mintgate_core.stores.postgres import PostgresUrl, schema
 
 from tests.harness import Installation, installation
 from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
 from tests.servers.postgres import PostgresServer, running_postgres
+from tests.servers.redis import RedisServer, running_redis
 
 
 @pytest.fixture(scope="session")
@@ -40,25 +40,19 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
         yield pooler
 
 
-@pytest.fixture(scope="session")
-def migrated_template(postgres: PostgresServer) -> str:
-    """A database with the schema of this release, to be copied."""
-    name = postgres.create_database()
-    schema.migrate(PostgresUrl.parse(postgres.url(name)))
-    return name
-
-
-@pytest.fixture
-def database(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
-    """The name of a migrated database of this test's own."""
-    name = postgres.create_database(migrated_template)
-    yield name
-    postgres.drop_database(name)
-
-
 @pytest.fixture
 def empty_database(postgres: PostgresServer) -> Iterator[str]:
     """The name of a database of this test's own, without any table."""
     name = postgres.create_database()
     yield name
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One Redis for a worker's whole session; keys carry ids, so tests do not meet.
+
+    A test that stops or slows a server starts one for itself by `running_redis`.
+    """
+    with running_redis() as server:
+        yield server

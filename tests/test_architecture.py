@@ -30,6 +30,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         # The importable suite makes ids as a client does.
         "mintgate.ids",
     ),
+    "mintgate_core.ratelimit": (
+        "mintgate_core.ratelimit",
+        "mintgate_core.ledger",
+        "mintgate_core.clock",
+    ),
     "mintgate_core": ("mintgate_core", "mintgate"),
     "mintgate_facade.dialects": ("mintgate_facade.dialects", "mintgate.v1"),
     "mintgate_facade.providers": (

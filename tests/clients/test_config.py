@@ -81,6 +81,25 @@ def test_environment(tmp_path: Path, variable: str, text: str, name: str, value:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache.internal",
+        "redis://user:secret-word@cache.internal:6380/2",
+        "rediss://:secret-word@[::1]:6379/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem",
+        "unix:///run/redis/redis.sock?db=1",
+        "unix://:secret-word@/run/redis.sock",
+    ],
+)
+def test_redis_urls(tmp_path: Path, url: str) -> None:
+    """What the client library reads is accepted as it is, and its password is never shown."""
+    settings = load(tmp_path, {"MINTGATE_REDIS_URL": url})
+    assert settings.redis_url == url
+    (shown,) = [row.value for row in settings.describe() if row.name == "redis_url"]
+    assert shown != url
+    assert "secret-word" not in shown
+
+
+@pytest.mark.parametrize(
     ("variable", "text", "said"),
     [
         ("MINTGATE_HTTP_PORT", "65536", "0 to 65535"),
@@ -91,7 +110,12 @@ def test_environment(tmp_path: Path, variable: str, text: str, name: str, value:
         ("MINTGATE_STORE", "mysql://x", "sqlite:///"),
         ("MINTGATE_STORE", "sqlite:///:memory:", "sqlite:///"),
         ("MINTGATE_STORE", "postgresql://u:pw@h/db", "not available in this version"),
-        ("MINTGATE_REDIS_URL", "redis://:pw@h", "not available in this version"),
+        ("MINTGATE_REDIS_URL", "http://h:6379", "redis://host:port/db"),
+        ("MINTGATE_REDIS_URL", "redis://", "redis://host:port/db"),
+        ("MINTGATE_REDIS_URL", "redis://h:99999", "redis://host:port/db"),
+        ("MINTGATE_REDIS_URL", "redis://h/cache", "redis://host:port/db"),
+        ("MINTGATE_REDIS_URL", "redis://h?password=x", "redis://host:port/db"),
+        ("MINTGATE_REDIS_URL", "unix://socket", "unix:///path/to/socket"),
         ("MINTGATE_WORKERS", "0", "1 to 64"),
         ("MINTGATE_SIMULATE", "yes", "1 or 0"),
         ("MINTGATE_BOOTSTRAP_MASTER_KEY", "qlk_live_short_but_secret", "64 lower-case hex"),

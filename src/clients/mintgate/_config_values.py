@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from .logs import AUTO, FORMATS
 from .money import nano_usd, usd
 
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
-CORES_MAX: Final = 16
 HOLD_TTL_MS_MIN: Final = 1_000
 RESTARTS_PER_MINUTE_MAX: Final = 1_000
 HOLD_TTL_MS_MAX: Final = 3_600_000
@@ -34,6 +33,10 @@ AUDIT_INTERVAL_S_MAX: Final = 86_400
 _SQLITE: Final = "sqlite:///"
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
+_REDIS_QUERY: Final = frozenset(
+    {"db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+)
+"""No password: the part that is shown of a URL is its end."""
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -97,13 +100,6 @@ def parse_target(text: str) -> str:
     return text
 
 
-def parse_targets(text: str) -> str:
-    """Parse host:port, or several with commas between them."""
-    targets = [parse_target(target.strip()) for target in text.split(",")]
-    _refuse_unless(len(set(targets)) == len(targets) <= CORES_MAX)
-    return ",".join(targets)
-
-
 def parse_url(text: str) -> str:
     """Parse an http or https URL; a slash at its end is dropped."""
     parts = urlsplit(text)
@@ -123,8 +119,19 @@ def parse_store(text: str) -> str:
 
 
 def parse_redis(text: str) -> str:
-    """Refuse every Redis URL: rate limits are in-process for now."""
-    raise NotInThisVersionError(f"{text.split(':', 1)[0]}:// is not available in this version")
+    """Parse redis://, rediss:// or unix://; what the query may say is listed."""
+    parts = urlsplit(text)
+    query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    _refuse_unless(not parts.fragment and _REDIS_QUERY.issuperset(query))
+    if parts.scheme == "unix":
+        # Also unix://user:password@/path, whose path must stay absolute.
+        _refuse_unless(parts.path.startswith("/") and parts.path != "/" and not parts.hostname)
+        return text
+    _refuse_unless(parts.scheme in {"redis", "rediss"} and bool(parts.hostname))
+    _refuse_unless(parts.port is None or parts.port > 0)
+    database = parts.path.strip("/")
+    _refuse_unless(database == "" or (database.isascii() and database.isdigit()))
+    return text
 
 
 def parse_master_key(text: str) -> str:
@@ -226,7 +233,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "sqlite:///path/to/file",
         lambda values: f"{_SQLITE}{values['data_dir'] / 'mintgate.db'}",
     ),
-    Setting("redis_url", parse_redis, "nothing: leave it unset", _is(None), secret=True),
+    Setting(
+        "redis_url",
+        parse_redis,
+        "redis://host:port/db, rediss://host:port/db or unix:///path/to/socket",
+        _is(None),
+        secret=True,
+    ),
     Setting(
         "workers",
         parse_whole(1, WORKERS_MAX),
@@ -251,12 +264,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("bootstrap_postpaid", parse_switch, _SWITCH_ALLOWED, _is(value=False)),
     Setting("operator_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
     Setting("service_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
-    Setting(
-        "core_target",
-        parse_targets,
-        f"host:port, or up to {CORES_MAX} different ones with commas between them",
-        default_core_target,
-    ),
+    Setting("core_target", parse_target, "host:port", default_core_target),
     Setting("public_url", parse_url, "an http:// or https:// URL", default_public_url),
     Setting(
         "hold_ttl_ms",

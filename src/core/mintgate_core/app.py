@@ -24,10 +24,13 @@ from mintgate.v1 import (
 
 from mintgate_core import auditor, sweeper
 from mintgate_core.bootstrap import FirstAccount, bootstrap
-from mintgate_core.clock import Clock, wall_clock_ms
+from mintgate_core.clock import Clock, monotonic_ms, wall_clock_ms
 from mintgate_core.lane import Lanes
 from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ratelimit.base import Limiter
+from mintgate_core.ratelimit.fallback import open_limiter
+from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.hold_token import TokenSigner
 from mintgate_core.service.interceptors import Guard
@@ -38,6 +41,7 @@ from mintgate_core.service.metrics import Metrics
 from mintgate_core.service.minting import Mint
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper
+from mintgate_core.service.refusals import Refusals
 from mintgate_core.service.revocations import Revocations
 from mintgate_core.service.tail import Tail
 from mintgate_core.stores.base import Store
@@ -79,6 +83,8 @@ class CoreOptions:
     """0 picks a free one; None serves no metrics."""
     audit_interval_s: float = 0.0
     """0: no continuous audit."""
+    redis_url: str | None = None
+    """Where cores share their rate limits; None: each counts alone."""
 
     def __repr__(self) -> str:
         return f"CoreOptions({self.store_path}, {self.host}:{self.port})"
@@ -97,24 +103,34 @@ class Core:
 
 
 @asynccontextmanager
-async def running(options: CoreOptions, clock: Clock = wall_clock_ms) -> AsyncIterator[Core]:
+async def running(
+    options: CoreOptions, clock: Clock = wall_clock_ms, ticks: Clock = monotonic_ms
+) -> AsyncIterator[Core]:
     """Run a core for the length of the block.
+
+    `clock` is what money and prices go by; `ticks`, which is never set back, is for rate
+    limits and for what is remembered for a moment.
 
     Raises `Unavailable` when the store or the port cannot be had.
     """
     store = SqliteStore.open(options.store_path, clock)
     try:
-        async with serving(store, options, clock) as core:
+        async with serving(store, options, clock, ticks) as core:
             yield core
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIterator[Core]:
+async def serving(
+    store: Store, options: CoreOptions, clock: Clock, ticks: Clock = monotonic_ms
+) -> AsyncIterator[Core]:
     """Serve an open store."""
     try:
-        async with _serving(store, options, clock) as core:
+        async with (
+            open_limiter(options.redis_url, ticks) as limiter,
+            _serving(store, options, clock, ticks, limiter) as core,
+        ):
             yield core
     except BaseExceptionGroup as group:
         # A task group wraps even the one refusal that ended the start.
@@ -124,24 +140,29 @@ async def serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIter
 
 
 @asynccontextmanager
-async def _serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIterator[Core]:
+async def _serving(
+    store: Store, options: CoreOptions, clock: Clock, ticks: Clock, limiter: Limiter
+) -> AsyncIterator[Core]:
     tail = Tail()
     metrics = Metrics(store, clock)
 
     def committed(operations: Sequence[Operation], answers: Sequence[Answer]) -> None:
         tail.committed(operations, answers)
         metrics.committed(operations, answers)
+        admission.committed(operations, answers)
 
     lanes = Lanes(store, on_commit=committed, on_batch=metrics.batch)
+    admission = Admission(store, lanes, limiter, Refusals(ticks), ticks)
     metrics.queue_is(lambda: lanes.queued_operations)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as open_ports:
         metrics_port = await _metrics_port(open_ports, options, metrics)
         running_lanes = tasks.create_task(lanes.run())
+        running_limits = tasks.create_task(limiter.run())
         mint = Mint(store)
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
         desk.warm()
-        server, port = await _server(store, lanes, desk, mint, tail, metrics, options)
+        server, port = await _server(store, lanes, admission, desk, mint, tail, metrics, options)
         keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
         if options.audit_interval_s:
             auditing = auditor.run(store, options.audit_interval_s, metrics.audited)
@@ -155,11 +176,13 @@ async def _serving(store: Store, options: CoreOptions, clock: Clock) -> AsyncIte
             for task in keeping:
                 task.cancel()
             running_lanes.cancel()
+            running_limits.cancel()
 
 
 async def _server(
     store: Store,
     lanes: Lanes,
+    admission: Admission,
     desk: Desk,
     mint: Mint,
     tail: Tail,
@@ -168,7 +191,7 @@ async def _server(
 ) -> tuple[aio.Server, int]:
     signer = TokenSigner(options.service_token)
     gatekeeper = Gatekeeper(store, options.operator_token, options.service_token)
-    operator = Operator(store, lanes, desk, signer, metrics.answered)
+    operator = Operator(store, admission, desk, signer, metrics.answered)
     server = aio.server(
         interceptors=[Guard(gatekeeper)],
         options=[
@@ -180,7 +203,9 @@ async def _server(
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
         LedgerService(store, gatekeeper, operator, Revocations(store)), server
     )
-    keys_pb2_grpc.add_KeysServiceServicer_to_server(KeysService(store, gatekeeper, mint), server)
+    keys_pb2_grpc.add_KeysServiceServicer_to_server(
+        KeysService(store, gatekeeper, mint, admission.changed), server
+    )
     keys_pb2_grpc.add_AccountsServiceServicer_to_server(AccountsService(store, lanes, mint), server)
     meter_pb2_grpc.add_MeterServiceServicer_to_server(
         MeterService(store, gatekeeper, desk, tail), server

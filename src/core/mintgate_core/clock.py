@@ -1,4 +1,4 @@
-"""The only place that reads the wall clock; everything else is given one."""
+"""The only place that reads a clock; everything else is given one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ Clock = Callable[[], int]
 def wall_clock_ms() -> int:
     """Milliseconds since 1970, by this machine."""
     return time.time_ns() // 1_000_000
+
+
+def monotonic_ms() -> int:
+    """Milliseconds since some moment; never set back, so waits and caches may rest on it."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class MonotoneClock:

@@ -24,6 +24,7 @@ def core_options(settings: Settings) -> CoreOptions:
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,
+        redis_url=settings.redis_url,
         first=FirstAccount(
             master_key=settings.bootstrap_master_key or "",
             wallet_nano_usd=settings.bootstrap_wallet_nano_usd,

@@ -25,9 +25,10 @@ from mintgate.v1 import (
     unit_pb2,
 )
 from mintgate_core import sweeper
-from mintgate_core.app import Core, CoreOptions, running
+from mintgate_core.app import Core, CoreOptions, running, serving
 from mintgate_core.bootstrap import FirstAccount
 from mintgate_core.clock import Clock
+from mintgate_core.stores.base import Store
 
 OPERATOR = "operator-token-of-this-test-0123456789"
 SERVICE = "service-token-of-this-test-0123456789"
@@ -75,7 +76,16 @@ class Link:
 class Rig:
     """A running core and the ways to call it. `stop` and `start` keep the store's file."""
 
-    def __init__(self, directory: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        redis_url: str | None = None,
+        store: Store | None = None,
+    ) -> None:
+        """With a `store`, several rigs are cores on the same one."""
+        self.redis_url = redis_url
+        self.store = store
         self.path = directory / "mintgate.db"
         self.clock = clock
         self.master = ""
@@ -97,8 +107,13 @@ class Rig:
             first=FirstAccount(wallet_nano_usd=WALLET_NANO_USD),
             sweep=False,
             metrics_port=0,
+            redis_url=self.redis_url,
         )
-        self.core = await self._open.enter_async_context(running(options, self.clock))
+        if self.store is None:
+            opened = running(options, self.clock, self.clock)
+        else:
+            opened = serving(self.store, options, self.clock, self.clock)
+        self.core = await self._open.enter_async_context(opened)
         self.master = self.core.generated_master_key or self.master
         target = f"127.0.0.1:{self.core.port}"
         self.channel = await self._open.enter_async_context(grpc.aio.insecure_channel(target))

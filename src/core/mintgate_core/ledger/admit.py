@@ -14,6 +14,7 @@ from mintgate_core.ledger.errors import (
     KeyPaused,
     KeyRevoked,
     LedgerError,
+    LimitsChanged,
     ModelNotAllowed,
     ProviderNotAllowed,
     Unauthenticated,
@@ -29,7 +30,22 @@ def admit_key(key: Key | None, op: Reserve, now_ms: int) -> LedgerError | None:
     if op.secret_sha256 is not None and not opens(key, op.secret_sha256, now_ms):
         # The secret was rotated after the service looked it up.
         return Unauthenticated("there is no such key")
-    return standing(key, now_ms) or allowed(key, op.subject.provider, op.subject.model)
+    return (
+        standing(key, now_ms)
+        or allowed(key, op.subject.provider, op.subject.model)
+        or _checked(key, op)
+    )
+
+
+def _checked(key: Key, op: Reserve) -> LedgerError | None:
+    """Whether the reserve was checked against the rate limits that the key has now.
+
+    The service keeps them in memory and checks them before the transaction. Told here that they
+    are others, it checks again: so a change counts from the key's next request, without a read.
+    """
+    if op.rate_limits is None or op.rate_limits == key.rate_limits:
+        return None
+    return LimitsChanged("the rate limits of this key change", rate_limits=key.rate_limits)
 
 
 def opens(key: Key, secret_sha256: bytes, now_ms: int) -> bool:

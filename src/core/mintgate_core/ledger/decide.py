@@ -208,7 +208,7 @@ def _progress(books: Books, op: Progress) -> Answer:
         hold.metered = op.measured
     hold.expires_at_ms = max(hold.expires_at_ms, books.now_ms + op.ttl_ms)
     books.touch(hold)
-    return Progressed(hold.metered.amount_nano_usd, hold.expires_at_ms)
+    return Progressed(hold.metered.amount_nano_usd, hold.expires_at_ms, hold.subject.key_id)
 
 
 def _own_hold(books: Books, hold_id: bytes, wallet_id: int) -> Hold | LedgerError:
@@ -258,7 +258,7 @@ def _release(books: Books, op: Release) -> Answer:
         return Released(0)
     if hold.wallet_id != op.wallet_id:
         return NotFound("there is no such hold", field="hold_id")
-    return Released(resolve_hold(books, hold, op).held)
+    return Released(resolve_hold(books, hold, op).held, hold.subject.key_id)
 
 
 def _tombstone(books: Books, op: Release) -> Entry:
@@ -284,7 +284,7 @@ def _expire(books: Books, op: Expire) -> Answer:
         return hold
     if hold.expires_at_ms > books.now_ms:
         return Invalid("the hold is not due yet", field="hold_id")
-    return Expired(resolve_hold(books, hold, op).charged)
+    return Expired(resolve_hold(books, hold, op).charged, hold.subject.key_id)
 
 
 def _grant(books: Books, op: Grant) -> Answer:

@@ -22,12 +22,18 @@
       Unavailable                nothing happened
         OutcomeUnknown           it may have happened; ask again with the same id
         Overloaded
+        LimitsChanged          checked against old rate limits; the service checks again
       Bug                        an invariant of ours does not hold
 
 `decide` returns these as values, since one refusal must not disturb its batch.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mintgate_core.ledger.types import RateLimits
 
 
 class LedgerError(Exception):
@@ -138,6 +144,14 @@ class OutcomeUnknown(Unavailable):
 
 class Overloaded(Unavailable):
     """A named bound on queued work was reached; nothing happened."""
+
+
+class LimitsChanged(Unavailable):
+    """The reserve was checked against rate limits that the key does not have; nothing happened."""
+
+    def __init__(self, message: str, *, rate_limits: RateLimits) -> None:
+        super().__init__(message)
+        self.rate_limits = rate_limits
 
 
 class Bug(LedgerError):

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.ledger.limits import HOLD_TTL_MS_DEFAULT
 from mintgate_core.ledger.money import nano_from_pico_ceil
-from mintgate_core.ledger.types import EventStatus, Measured, OnDisconnect, SettledBy, Subject
+from mintgate_core.ledger.types import (
+    EventStatus,
+    Measured,
+    OnDisconnect,
+    RateLimits,
+    SettledBy,
+    Subject,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Price:
     """What the request states, else the model's maximum."""
     stated: bool
     output_tokens_min: int = 1
+    tokens: int = 0
+    """Worst case of input and output together; for rate limits, not for money."""
 
     def amount_nano_usd(self, output_tokens: int) -> int:
         """Cost at an output limit, rounded up."""
@@ -52,6 +61,9 @@ class Reserve:
     ttl_ms: int = HOLD_TTL_MS_DEFAULT
     secret_sha256: bytes | None = None
     """The credential that was shown; None when the key was named by its owner."""
+    rate_limits: RateLimits | None = None
+    """The limits that this reserve was checked against before it came here; None: no check was
+    made, and none is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,8 @@ class Progressed:
 
     metered_nano_usd: int
     expires_at_ms: int
+    key_id: str = field(default="", compare=False)
+    """Whose hold it was; empty when there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,8 @@ class Released:
     """What was given back."""
 
     amount_nano_usd: int
+    key_id: str = field(default="", compare=False)
+    """Whose hold it was; empty when there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +199,8 @@ class Expired:
     """What an expiry charged."""
 
     charged_nano_usd: int
+    key_id: str = field(default="", compare=False)
+    """Whose hold it was; empty when there was none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class Quote:
     """The request stated that limit itself."""
     output_tokens_min: int
     """The smallest limit that the provider accepts."""
+    tokens: int
+    """Worst case of input and output together, over all passes and choices."""
 
     @property
     def amount_nano_usd(self) -> NanoUsd:
@@ -85,12 +87,14 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
     unit_pico_usd = 0
     if output_tokens:
         unit_pico_usd = pricing.dearest_of(bound.output_units or (Unit.OUTPUT_TOKENS,))
+    answers = max(1, bound.choices) * passes
     return Quote(
         fixed_pico_usd=fixed,
-        unit_pico_usd=unit_pico_usd * max(1, bound.choices) * passes,
+        unit_pico_usd=unit_pico_usd * answers,
         output_tokens=output_tokens,
         stated=bound.output_tokens is not None,
         output_tokens_min=max(1, bound.output_tokens_min),
+        tokens=input_tokens + output_tokens * answers,
     )
 
 

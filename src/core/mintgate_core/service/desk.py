@@ -83,6 +83,7 @@ class Desk:
             output_tokens=worst.output_tokens,
             stated=worst.stated,
             output_tokens_min=worst.output_tokens_min,
+            tokens=worst.tokens,
         )
         return price, card.version
 

@@ -29,15 +29,20 @@ Context = aio.ServicerContext[Any, Any]
 class KeysService(keys_pb2_grpc.KeysServiceServicer):
     """See proto/mintgate/v1/keys.proto."""
 
-    def __init__(self, store: Store, gatekeeper: Gatekeeper, mint: Mint) -> None:
+    def __init__(
+        self, store: Store, gatekeeper: Gatekeeper, mint: Mint, changed: Callable[[Key], None]
+    ) -> None:
+        """`changed` hears of every key as it is after a change."""
         self._store = store
         self._gatekeeper = gatekeeper
         self._mint = mint
+        self._changed = changed
 
     async def Mint(self, request: keys_pb2.MintRequest, context: Context) -> keys_pb2.MintResponse:
         caller = CALLER.get()
         account = await self._gatekeeper.account(caller, request.account_id)
         minted = await self._mint.key(caller, account, request)
+        self._changed(minted.key)
         return keys_pb2.MintResponse(
             key=await self._message(minted.key), secret=minted.secret, replayed=minted.replayed
         )
@@ -65,6 +70,7 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         await self._own(request.key.id)
         change = key_change(request, await self._store.now_ms())
         key = await self._store.change_key(request.key.id, change)
+        self._changed(key)
         return keys_pb2.UpdateResponse(key=await self._message(key))
 
     async def Rotate(
@@ -88,6 +94,7 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
             )
 
         key = await self._store.change_key(request.key_id, change)
+        self._changed(key)
         return keys_pb2.RotateResponse(key=await self._message(key), secret=secret)
 
     async def Revoke(
@@ -111,6 +118,7 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
             )
 
         key = await self._store.change_key(request.key_id, change)
+        self._changed(key)
         return keys_pb2.RevokeResponse(key=await self._message(key))
 
     async def Authenticate(

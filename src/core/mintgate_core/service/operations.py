@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from mintgate.logs import fields
 from mintgate.v1 import ledger_pb2
 
-from mintgate_core.lane import Lanes
 from mintgate_core.ledger import operations as ops
 from mintgate_core.ledger.errors import (
     Forbidden,
@@ -27,6 +26,7 @@ from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX, NOTE_CHARACTERS_MA
 from mintgate_core.ledger.operations import HoldToken, Operation
 from mintgate_core.ledger.types import EventStatus, Measured, SettledBy, Subject
 from mintgate_core.service import requests
+from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.errors import defect
 from mintgate_core.service.hold_token import TokenSigner
@@ -64,11 +64,16 @@ class Operator:
     """Applies operations of the wire for a caller."""
 
     def __init__(
-        self, store: Store, lanes: Lanes, desk: Desk, signer: TokenSigner, answered: Answered
+        self,
+        store: Store,
+        admission: Admission,
+        desk: Desk,
+        signer: TokenSigner,
+        answered: Answered,
     ) -> None:
         self._answered = answered
         self._store = store
-        self._lanes = lanes
+        self._admission = admission
         self._desk = desk
         self._signer = signer
         self._routes: dict[bytes, KeyRoute] = {}
@@ -95,7 +100,7 @@ class Operator:
                 results[place] = defect(error)
         if prepared:
             try:
-                answers = await self._lanes.submit(prepared)
+                answers = await self._admission.submit(prepared)
             except LedgerError as error:
                 answers = [error] * len(prepared)
             for place, answer in zip(places, answers, strict=True):
@@ -109,7 +114,7 @@ class Operator:
         """Answer a single operation. Raises its refusal."""
         answer: ops.Answer
         try:
-            (answer,) = await self._lanes.submit([await self._prepare(caller, message)])
+            (answer,) = await self._admission.submit([await self._prepare(caller, message)])
         except LedgerError as error:
             answer = error
         self._answered([message], [answer])
@@ -164,6 +169,7 @@ class Operator:
             price=price,
             ttl_ms=requests.ttl_ms(message.ttl_ms),
             secret_sha256=message.secret_sha256 if by_secret else None,
+            rate_limits=self._admission.limits(route.key_id),
         )
 
     async def _by_secret(self, secret_sha256: bytes) -> KeyRoute:
@@ -171,9 +177,13 @@ class Operator:
         if route is None:
             if len(secret_sha256) != SHA256_BYTES:
                 raise Invalid("secret_sha256 must have 32 bytes", field="secret_sha256")
+            if self._admission.refusals.unknown(secret_sha256):
+                raise Unauthenticated("there is no such key")
             key = await self._store.key_by_secret(secret_sha256)
             if key is None:
+                self._admission.refusals.remember_unknown(secret_sha256)
                 raise Unauthenticated("there is no such key")
+            self._admission.learn(key.key_id, key.rate_limits)
             route = KeyRoute(key.key_id, key.account_id, key.wallet_id)
             if len(self._routes) >= KEY_ROUTES_CACHED_MAX:
                 self._routes.pop(next(iter(self._routes)))
@@ -184,6 +194,7 @@ class Operator:
         key = await self._store.key(key_id)
         if key is None:
             raise NotFound("there is no such key", field="key_id")
+        self._admission.learn(key.key_id, key.rate_limits)
         return KeyRoute(key.key_id, key.account_id, key.wallet_id)
 
     async def _settle(self, caller: Principal, message: ledger_pb2.Settle) -> ops.Settle:

@@ -32,7 +32,6 @@ from mintgate_core.stores.conformance.holds import HoldConformance
 from mintgate_core.stores.conformance.keys import KeyConformance
 from mintgate_core.stores.conformance.late import LateConformance
 from mintgate_core.stores.conformance.meter import MeterConformance
-from mintgate_core.stores.conformance.races import RaceConformance
 from mintgate_core.stores.conformance.settles import SettleConformance
 from mintgate_core.stores.conformance.wallets import WalletConformance
 from mintgate_core.stores.conformance.windows import WindowConformance
@@ -43,7 +42,6 @@ __all__ = [
     "KeyConformance",
     "LateConformance",
     "MeterConformance",
-    "RaceConformance",
     "SettableClock",
     "SettleConformance",
     "StoreConformance",
@@ -64,7 +62,6 @@ class StoreConformance(
     LateConformance,
     WalletConformance,
     WindowConformance,
-    RaceConformance,
     DirectoryConformance,
     MeterConformance,
 ):

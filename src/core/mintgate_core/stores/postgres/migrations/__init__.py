@@ -1,1 +1,0 @@
-"""The steps that make the tables, run by Alembic; see `stores.postgres.schema`."""
