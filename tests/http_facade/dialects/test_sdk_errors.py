@@ -214,6 +214,15 @@ def test_a_rate_limit_without_a_time_still_names_one() -> None:
     assert dict(extra)[b"retry-after"] == b"1"
 
 
+@pytest.mark.parametrize("slug", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize(("wait_ms", "told"), [(0, b"1"), (1_234, b"1234"), (60_000, b"20000")])
+def test_the_exact_wait_is_told_to_sdks_that_read_it(slug: str, wait_ms: int, told: bytes) -> None:
+    """OpenAI's and Anthropic's SDKs wait by the millisecond; Google's knows no such header."""
+    _, extra = dialect(slug).error(fail(FailureKind.RATE_LIMITED, retry_after_ms=wait_ms))
+
+    assert dict(extra).get(b"retry-after-ms") == (None if slug == "gemini" else told)
+
+
 BROKEN = Failure(FailureKind.UPSTREAM_FAILED, "The provider broke off.")
 
 

@@ -14,6 +14,7 @@ from mintgate.errors import (
     NotFound,
     PaymentRequired,
     PermissionDenied,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -22,6 +23,7 @@ from mintgate.words import word
 from starlette.exceptions import HTTPException
 
 from mintgate_facade.control.writing import answer
+from mintgate_facade.dialects.failures import RETRY_AFTER_S_MAX
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,6 +40,7 @@ _STATUS_AND_TYPE: tuple[tuple[type[MintgateError], int, str], ...] = (
     (NotFound, 404, "not_found_error"),
     (ModelUnpriced, 404, "not_found_error"),
     (Conflict, 409, "conflict_error"),
+    (RateLimited, 429, "rate_limit_error"),
     (Unavailable, 503, "unavailable_error"),
 )
 
@@ -67,6 +70,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _defect)
 
 
+def retry_after_s(wait_ms: int) -> int:
+    """Whole seconds, rounded up, within what clients of these routes honour."""
+    return min(max(-(-wait_ms // 1000), 1), RETRY_AFTER_S_MAX)
+
+
 async def _mintgate(_: Request, failure: Any) -> Response:
     code = word(ErrorReason, failure.reason) or "internal"
     field, message = failure.field, failure.message
@@ -75,7 +83,10 @@ async def _mintgate(_: Request, failure: Any) -> Response:
         message = message.replace(failure.field, field)
     for kind, status, name in _STATUS_AND_TYPE:
         if isinstance(failure, kind):
-            return error_answer(status, name, message, code, field)
+            answered = error_answer(status, name, message, code, field)
+            if isinstance(failure, RateLimited):
+                answered.headers["retry-after"] = str(retry_after_s(failure.retry_after_ms))
+            return answered
     _log.error("the core failed: %s", failure.message)
     return error_answer(500, "api_error", message, code, field)
 

@@ -187,6 +187,8 @@ class Failure:
     affordable_max_output_tokens: int | None = None
     retry_after_s: int | None = None
     """When to try again, seconds; only told with 429 and 503, within 1..20."""
+    retry_after_ms: int | None = None
+    """The same to the millisecond, where it is known; told to SDKs that read it."""
 
     @property
     def status(self) -> int:

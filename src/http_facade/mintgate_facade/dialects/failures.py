@@ -48,14 +48,22 @@ def retry_after_s(failure: Failure) -> int | None:
     return min(max(asked, 1), RETRY_AFTER_S_MAX)
 
 
-def headers_of(failure: Failure, request_id_header: bytes) -> list[tuple[bytes, bytes]]:
-    """The extra headers: the request's id, and whether and when an SDK should retry."""
+def headers_of(
+    failure: Failure, request_id_header: bytes, *, exact_wait: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """The extra headers: the request's id, and whether and when an SDK should retry.
+
+    `exact_wait`: this provider's SDK also reads `retry-after-ms`, and prefers it.
+    """
     headers: list[tuple[bytes, bytes]] = []
     if failure.request_id:
         headers.append((request_id_header, failure.request_id.encode("latin-1", "replace")))
     wait_s = retry_after_s(failure)
     if wait_s is not None:
         headers.append((b"retry-after", str(wait_s).encode()))
+        if exact_wait and failure.retry_after_ms is not None:
+            wait_ms = min(max(failure.retry_after_ms, 1), RETRY_AFTER_S_MAX * 1000)
+            headers.append((b"retry-after-ms", str(wait_ms).encode()))
     if failure.kind not in _RETRIED:
         headers.append((b"x-should-retry", b"false"))
     return headers

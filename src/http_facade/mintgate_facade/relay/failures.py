@@ -44,6 +44,7 @@ _BY_REASON = {
     reasons.ERROR_REASON_CAP_EXCEEDED: (FailureKind.PAYMENT_REQUIRED, "cap_exceeded"),
     reasons.ERROR_REASON_WALLET_EMPTY: (FailureKind.PAYMENT_REQUIRED, "wallet_empty"),
     reasons.ERROR_REASON_INVALID_ARGUMENT: (FailureKind.BAD_REQUEST, ""),
+    reasons.ERROR_REASON_RATE_LIMITED: (FailureKind.RATE_LIMITED, ""),
 }
 
 
@@ -63,6 +64,14 @@ def failure_of(error: Error, hint: str = "") -> Failure:
     failure = Failure(kind, error.message, code=code, param=error.field)
     if kind is FailureKind.MODEL_NOT_FOUND and hint:
         return replace(failure, message=f"{error.message} {hint}")
+    if kind is FailureKind.RATE_LIMITED:
+        return replace(
+            failure,
+            # The limit is the key's, not a field of the request.
+            param="",
+            retry_after_s=-(-error.retry_after_ms // 1000),
+            retry_after_ms=error.retry_after_ms,
+        )
     if kind is FailureKind.PAYMENT_REQUIRED:
         return replace(
             failure,

@@ -29,7 +29,7 @@ _TYPE: Mapping[FailureKind, str] = {
 
 def error_body(failure: Failure) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Build the body and the extra headers of an error answer."""
-    return orjson.dumps(_document(failure)), headers_of(failure, b"request-id")
+    return orjson.dumps(_document(failure)), headers_of(failure, b"request-id", exact_wait=True)
 
 
 def stream_event(failure: Failure) -> bytes:

@@ -35,7 +35,7 @@ def error_body(failure: Failure, *, flat: bool = False) -> tuple[bytes, list[tup
     """Build the body and the extra headers of an error answer."""
     error = error_object(failure)
     document = {"object": "error", **error} if flat else {"error": error}
-    return orjson.dumps(document), headers_of(failure, b"x-request-id")
+    return orjson.dumps(document), headers_of(failure, b"x-request-id", exact_wait=True)
 
 
 def stream_event(failure: Failure, *, responses: bool) -> bytes:
