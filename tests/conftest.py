@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from mintgate_core.stores.postgres import PostgresUrl, schema
 
 from tests.harness import Installation, installation
 from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
@@ -38,6 +39,22 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[PgBouncer]:
     """A pooler in transaction mode in front of the session's PostgreSQL."""
     with running_pgbouncer(postgres) as pooler:
         yield pooler
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: PostgresServer) -> str:
+    """A database with the schema of this release, to be copied."""
+    name = postgres.create_database()
+    schema.migrate(PostgresUrl.parse(postgres.url(name)))
+    return name
+
+
+@pytest.fixture
+def database(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """The name of a migrated database of this test's own."""
+    name = postgres.create_database(migrated_template)
+    yield name
+    postgres.drop_database(name)
 
 
 @pytest.fixture

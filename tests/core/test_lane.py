@@ -37,12 +37,15 @@ class GatedStore(MemoryStore):
         self.arrived = asyncio.Event()
         self.sizes: list[int] = []
         self.failures: list[Exception] = []
+        self.gated_wallet: int | None = None
+        """Set: only batches that touch this wallet wait."""
 
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         """Apply once the gate is open; the next planned failure comes instead."""
         self.sizes.append(len(operations))
         self.arrived.set()
-        await self.gate.wait()
+        if self.gated_wallet in (None, *(operation.wallet_id for operation in operations)):
+            await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
         return await super().apply(operations)
@@ -269,3 +272,19 @@ async def two_lanes(store: GatedStore) -> tuple[Tenant, Tenant]:
 def _hold_id(operation: Operation) -> bytes:
     assert isinstance(operation, Reserve)
     return operation.hold_id
+
+
+async def test_hot_wallet_does_not_hold_up_another_lane(store: GatedStore) -> None:
+    """While a hot wallet's batch is under way, a cold one on another lane is answered."""
+    hot = await Tenant.open(store, balance=10**6)
+    cold = await Tenant.open(store, balance=10**6)
+    assert hot.account.wallet_id % 2 != cold.account.wallet_id % 2
+    lanes = Lanes(store, 2)
+    async with running(lanes), asyncio.TaskGroup() as tasks:
+        store.gated_wallet = hot.account.wallet_id
+        store.gate.clear()
+        stuck = tasks.create_task(lanes.submit(reserves(hot, 500)))
+        (answer,) = await lanes.submit([cold.reserving(cold.master, 1)])
+        assert isinstance(answer, Reserved)
+        assert not stuck.done()
+        store.gate.set()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from mintgate_core import sweeper
 from mintgate_core.lane import Lanes
 from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX
 from mintgate_core.ledger.operations import Expired, HoldToken, Settled
 from mintgate_core.ledger.types import JournalKind
 from mintgate_core.stores.conformance import SettableClock, Tenant, expect, findings
 from mintgate_core.stores.conformance.builders import TTL_MS, settling, used
 from mintgate_core.stores.memory import MemoryStore
+from mintgate_core.stores.sqlite import SqliteStore
 from mintgate_core.sweeper import SWEEP_HOLDS_MAX, sweep
 
 
@@ -165,3 +168,30 @@ async def test_loop_survives_a_store_that_is_away(
         task.cancel()
     assert used(await tenant.wallet()) == (0, 0)
     assert caplog.text.count("sweep failed: away") == 2
+
+
+ABANDONED = 10_000
+
+
+async def test_ten_thousand_abandoned_holds(tmp_path: Path) -> None:
+    """All of them are freed by two sweepers that race, each once, and none before its time."""
+    clock = SettableClock()
+    store = SqliteStore.open(tmp_path / "mintgate.db", clock)
+    lanes = Lanes(store)
+    tenant = await Tenant.open(store, balance=ABANDONED)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(lanes.run())
+        for start in range(0, ABANDONED, BATCH_OPERATIONS_MAX):
+            size = min(BATCH_OPERATIONS_MAX, ABANDONED - start)
+            await store.apply([tenant.reserving(tenant.master, 1) for _ in range(size)])
+        assert (await tenant.wallet()).held == ABANDONED
+        assert await sweep(store, lanes) == 0
+        clock.advance(TTL_MS)
+        freed = 0
+        while both := sum(await asyncio.gather(sweep(store, lanes), sweep(store, lanes))):
+            freed += both
+        running.cancel()
+    assert freed == ABANDONED
+    assert used(await tenant.wallet()) == (0, 0)
+    assert await findings(store) == []
+    await store.close()

@@ -9,7 +9,10 @@ from hypothesis import seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from mintgate_core.stores.conformance.machine import BATCH_MAX, Driven, LedgerMachine
 from mintgate_core.stores.memory import MemoryStore
+from mintgate_core.stores.postgres import PostgresStore, PostgresUrl
 from mintgate_core.stores.sqlite import SqliteStore
+
+from tests.servers.postgres import PostgresServer
 
 
 class OneByOne(LedgerMachine):
@@ -36,21 +39,28 @@ class Splits(LedgerMachine):
 
 
 class Stores(LedgerMachine):
-    """The embedded store beside the one in memory, both in batches."""
+    """The stores with a database beside the one in memory, all in batches."""
+
+    server: PostgresServer
+    template: str
 
     def open_stores(self) -> list[Driven]:
-        """Open both; the file lives as long as the machine."""
+        """Open all; file and database live as long as the machine."""
+        self.database = self.server.create_database(self.template)
+        url = PostgresUrl.parse(self.server.url(self.database))
         self.folder = TemporaryDirectory()
         file = Path(self.folder.name) / "mintgate.db"
         return [
             Driven(MemoryStore(self.clock), 3),
             Driven(SqliteStore.open(file, self.clock), 3),
+            Driven(self.run(PostgresStore.open(url, self.clock)), 3),
         ]
 
     def teardown(self) -> None:
-        """Close before the folder goes."""
+        """Close before the folder and the database go."""
         super().teardown()
         self.folder.cleanup()
+        self.server.drop_database(self.database)
 
 
 def test_ledger_does_what_the_model_says(run_seed: int) -> None:
@@ -69,8 +79,11 @@ def test_batches_may_be_cut_anywhere(run_seed: int) -> None:
     )
 
 
-def test_stores_do_not_differ(run_seed: int) -> None:
-    """The embedded store and the one in memory answer alike and keep the same books."""
+def test_stores_do_not_differ(
+    run_seed: int, postgres: PostgresServer, migrated_template: str
+) -> None:
+    """SQLite, PostgreSQL and the store in memory answer alike and keep the same books."""
+    Stores.server, Stores.template = postgres, migrated_template
     run_state_machine_as_test(
         seed(run_seed)(Stores),
         settings=settings(max_examples=20, stateful_step_count=40, deadline=None, print_blob=True),

@@ -39,6 +39,8 @@ SETTINGS = {
     "max_wal_senders": "4",
     "logging_collector": "off",
     "log_lock_waits": "on",
+    # A standby whose primary was restarted comes back at once.
+    "wal_retrieve_retry_interval": "200ms",
 }
 
 STOP_SIGNALS = {

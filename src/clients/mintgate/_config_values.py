@@ -21,6 +21,7 @@ from .money import nano_usd, usd
 
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
+CORES_MAX: Final = 16
 HOLD_TTL_MS_MIN: Final = 1_000
 RESTARTS_PER_MINUTE_MAX: Final = 1_000
 HOLD_TTL_MS_MAX: Final = 3_600_000
@@ -98,6 +99,13 @@ def parse_target(text: str) -> str:
     parse_host(host.removeprefix("[").removesuffix("]"))
     parse_whole(1, PORT_MAX)(port)
     return text
+
+
+def parse_targets(text: str) -> str:
+    """Parse host:port, or several with commas between them."""
+    targets = [parse_target(target.strip()) for target in text.split(",")]
+    _refuse_unless(len(set(targets)) == len(targets) <= CORES_MAX)
+    return ",".join(targets)
 
 
 def parse_url(text: str) -> str:
@@ -264,7 +272,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("bootstrap_postpaid", parse_switch, _SWITCH_ALLOWED, _is(value=False)),
     Setting("operator_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
     Setting("service_token", parse_token, _TOKEN_ALLOWED, _is(None), secret=True),
-    Setting("core_target", parse_target, "host:port", default_core_target),
+    Setting(
+        "core_target",
+        parse_targets,
+        f"host:port, or up to {CORES_MAX} different ones with commas between them",
+        default_core_target,
+    ),
     Setting("public_url", parse_url, "an http:// or https:// URL", default_public_url),
     Setting(
         "hold_ttl_ms",

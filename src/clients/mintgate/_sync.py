@@ -12,7 +12,7 @@ from .channel import authorization
 from .errors import error_from_rpc, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ._calls.base import Call, Paged, Stream
     from .retry import RetryPolicy
@@ -23,11 +23,11 @@ Item = TypeVar("Item")
 
 
 class Caller:
-    """Sends calls over one channel with the client's defaults. Safe for threads."""
+    """Sends calls over one channel a core, with the client's defaults. Safe for threads."""
 
     def __init__(
         self,
-        channel: grpc.Channel,
+        channels: Sequence[grpc.Channel],
         *,
         credential: str | None,
         timeout_s: float,
@@ -35,7 +35,8 @@ class Caller:
         clock_s: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        self._channel = channel
+        self._channels = channels
+        self._place = 0
         self._credential = credential
         self._timeout_s = timeout_s
         self._retry = retry
@@ -45,11 +46,11 @@ class Caller:
 
     def unary(self, call: Call[Answer]) -> Answer:
         """Send a call until it is answered, within the caller's deadline."""
-        method, metadata = self._prepare(call)
         timeout_s = self._timeout_s if call.timeout_s is None else call.timeout_s
         deadline_s = self._clock_s() + timeout_s
         attempts_made = 0
         while True:
+            method, metadata = self._prepare(call)
             attempt_s = self._retry.attempt_timeout(
                 deadline_s - self._clock_s(), repeatable=call.repeatable
             )
@@ -65,6 +66,7 @@ class Caller:
                 )
                 if pause_s is None:
                     raise error_from_rpc(error) from error
+                self._place += 1
             self._sleep(pause_s)
 
     def paged(self, paged: Paged[Item]) -> Iterator[Item]:
@@ -96,6 +98,7 @@ class Caller:
                 )
                 if pause_s is None:
                     raise error_from_rpc(error) from error
+                self._place += 1
             else:
                 return
             finally:
@@ -104,9 +107,11 @@ class Caller:
 
     def _prepare(self, call: Call[Any]) -> tuple[Any, Any]:
         """Return the bound method of the call's stub, and the call's metadata."""
-        stub = self._stubs.get(call.stub)
+        # A failed attempt moves on to the next core, where there are several.
+        place = self._place % len(self._channels)
+        stub = self._stubs.get((call.stub, place))
         if stub is None:
-            stub = self._stubs.setdefault(call.stub, call.stub(self._channel))
+            stub = self._stubs.setdefault((call.stub, place), call.stub(self._channels[place]))
         credential = self._credential if call.credential is None else call.credential
         return getattr(stub, call.method), authorization(credential)
 

@@ -86,6 +86,8 @@ class Meter(_sync.Group):
 class Client:
     """A client for threads. Make one and keep it: it holds one connection.
 
+    `target` is a core's host:port, or several with commas between them: a call
+    that one could not answer is tried at the next.
     `credential` is a master key, a standard key (for its own usage) or the
     operator's token; each call can name another. `timeout_s` is how long a
     call may take with all its retries. `channel` replaces the one that the
@@ -105,9 +107,10 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._label = _label(target, credential, timeout_s)
-        self._owned = open_channel(target, tls) if channel is None else None
+        targets = target.split(",") if channel is None else []
+        self._owned = opened = [open_channel(each, tls) for each in targets]
         caller = _sync.Caller(
-            channel or self._owned,  # type: ignore[arg-type]  # One of them is a channel.
+            opened if channel is None else [channel],
             credential=credential,
             timeout_s=timeout_s,
             retry=retry or RetryPolicy(),
@@ -121,8 +124,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls in flight fail."""
-        if self._owned is not None:
-            self._owned.close()
+        for channel in self._owned:
+            channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -208,9 +211,10 @@ class AsyncClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._label = _label(target, credential, timeout_s)
-        self._owned = open_aio_channel(target, tls) if channel is None else None
+        targets = target.split(",") if channel is None else []
+        self._owned = opened = [open_aio_channel(each, tls) for each in targets]
         caller = _async.Caller(
-            channel or self._owned,  # type: ignore[arg-type]  # One of them is a channel.
+            opened if channel is None else [channel],
             credential=credential,
             timeout_s=timeout_s,
             retry=retry or RetryPolicy(),
@@ -224,8 +228,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls in flight fail."""
-        if self._owned is not None:
-            await self._owned.close(grace=None)
+        for channel in self._owned:
+            await channel.close(grace=None)
 
     async def __aenter__(self) -> Self:
         return self

@@ -69,7 +69,7 @@ class Settings:
     """None: see `mintgate.tokens`."""
     service_token: str | None
     core_target: str
-    """Where a facade finds the core, host:port."""
+    """Where a facade finds the core, host:port; several cores with commas between them."""
     public_url: str
     """Where users find the gateway, without a slash at its end."""
     hold_ttl_ms: int

@@ -18,20 +18,20 @@ from mintgate_facade.control.app import create_control
 from mintgate_facade.control.core import Core
 from mintgate_facade.relay.charges import Charges
 from mintgate_facade.relay.core_calls import CoreCalls
+from mintgate_facade.relay.cores import Cores
 from mintgate_facade.relay.gateway import Gateway
 from mintgate_facade.relay.holds import ActiveHolds
 from mintgate_facade.relay.link import LedgerLink
 from mintgate_facade.relay.metered import Metered
 from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.relay.outbox import Outbox
+from mintgate_facade.relay.recent import RecentSettles
 from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
 from mintgate_facade.relay.upstream import Upstream
 
 if TYPE_CHECKING:
-    import grpc.aio
-
     from mintgate_facade.relay.asgi import Receive, Scope, Send
     from mintgate_facade.settings import FacadeSettings
 
@@ -91,16 +91,25 @@ class Facade:
 class _Running:
     """What exists between start and stop."""
 
-    def __init__(self, settings: FacadeSettings, channel: grpc.aio.Channel) -> None:
+    def __init__(self, settings: FacadeSettings) -> None:
         token = settings.service_token
-        self.channel = channel
+        channel = self.channel = Cores(
+            [(target, open_aio_channel(target)) for target in settings.shuffled_core_targets()]
+        )
         self.metrics = Metrics()
         self.metrics_port: int | None = None
         self._ports = contextlib.AsyncExitStack()
-        self.link = LedgerLink(LedgerServiceStub(channel), token, self.metrics.link_answered)
+        self.link = LedgerLink(
+            LedgerServiceStub(channel), token, self.metrics.link_answered, channel
+        )
+        self.channel.on_move(self.link.moved)
         self.outbox = Outbox(settings.outbox_directory, self.link)
+        self.recent = RecentSettles(settings.outbox_directory, self.link)
+        self.link.follow(self.recent)
         self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
-        self.revocations = RevocationWatch(LedgerServiceStub(channel), token, self.holds)
+        self.revocations = RevocationWatch(
+            LedgerServiceStub(channel), token, self.holds, self.recent.heard
+        )
         self.upstream = Upstream()
         self.tasks = TaskSet()
         self.core = Core(channel, token)
@@ -122,11 +131,13 @@ class _Running:
 
         Raises `OSError` when the outbox or the metrics port cannot be opened.
         """
-        running = cls(settings, open_aio_channel(settings.core_target))
+        running = cls(settings)
+        running.channel.start()
         running.link.start()
         try:
             await running.serve_metrics(settings)
             await running.outbox.start()
+            await running.recent.start()
         except OSError:
             await running.link.close()
             await running.channel.close(None)
@@ -168,6 +179,7 @@ class _Running:
         await self.outbox.close()
         await self.link.drain()
         await self.link.close()
+        await self.recent.close()
         await self.upstream.close()
         await self.channel.close(None)
         await self.close_ports()

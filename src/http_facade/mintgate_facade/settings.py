@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ class FacadeSettings:
     host: str
     http_port: int
     core_target: str
+    """host:port of a core, or of several with commas between them."""
     service_token: str = field(repr=False)
     outbox_directory: Path
     simulated: bool
@@ -46,6 +48,11 @@ class FacadeSettings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     """This worker's own; 0 picks a free one, None serves no metrics."""
+
+    def shuffled_core_targets(self) -> list[str]:
+        """The cores in an order of this worker's own, so that workers spread over them."""
+        targets = self.core_target.split(",")
+        return random.sample(targets, len(targets))
 
     @classmethod
     def of(cls, settings: Settings, tokens: Tokens, worker: int = 0) -> FacadeSettings:

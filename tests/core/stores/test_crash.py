@@ -30,7 +30,7 @@ async def test_killed_writer_loses_no_answer(tmp_path: Path) -> None:
         answered |= _write_and_kill(path, number)
         tenant.store = store = SqliteStore.open(path)
         try:
-            charges = await _charges(tenant)
+            charges = await charges_of(tenant)
             assert {hold_id: charges.get(hold_id) for hold_id in answered} == answered
             assert await findings(store) == []
         finally:
@@ -55,7 +55,7 @@ def _write_and_kill(path: Path, number: int) -> dict[str, int]:
     return {hold_id: int(charged) for hold_id, charged in whole}
 
 
-async def _charges(tenant: Tenant) -> dict[str, int]:
+async def charges_of(tenant: Tenant) -> dict[str, int]:
     """What the journal charged for each hold; an id that was charged twice fails."""
     charges: dict[str, int] = {}
     after_seq = 0

@@ -12,8 +12,8 @@ from mintgate.v1 import error_pb2
 from mintgate.v1.ledger_pb2 import Operation, OperationResult, Settle, Settled
 from mintgate_facade.relay import outbox as outbox_module
 from mintgate_facade.relay.link import LinkAwayError
-from mintgate_facade.relay.outbox import REFUSED_NAME, Outbox
-from mintgate_facade.relay.outbox_file import OutboxFile, frame, frames
+from mintgate_facade.relay.outbox import Outbox
+from mintgate_facade.relay.outbox_file import REFUSED_NAME, OutboxFile, frame, frames
 
 from tests.http_facade.relay.conftest import (
     WAIT_S,

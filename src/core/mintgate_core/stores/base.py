@@ -142,6 +142,20 @@ class Check:
     findings: tuple[str, ...]
 
 
+def usage_parts(from_ms: int, to_ms: int) -> list[tuple[bool, tuple[int, int]]]:
+    """A span cut into whole hours (True), which the rollup has, and edges (False)."""
+    first_hour = -(-from_ms // HOUR_MS) * HOUR_MS
+    last_hour = to_ms // HOUR_MS * HOUR_MS
+    if first_hour >= last_hour:
+        return [(False, (from_ms, to_ms))] if from_ms < to_ms else []
+    parts = [
+        (False, (from_ms, first_hour)),
+        (True, (first_hour, last_hour)),
+        (False, (last_hour, to_ms)),
+    ]
+    return [(whole, span) for whole, span in parts if span[0] < span[1]]
+
+
 KeyChange = Callable[[Key], Key]
 """Applied to the key's row under its wallet's lock."""
 

@@ -35,6 +35,8 @@ SWEEP_INTERVAL_S = 0.1
 """How often passed deadlines are looked for: one timer for all operations."""
 ANSWER_WAIT_S = 10.0
 """A message unanswered for so long means that the stream is dead."""
+CONNECT_WAIT_S = 3.0
+"""For a stream to stand; an address that swallows packets would take minutes to say so."""
 DRAIN_WAIT_S = 2.0
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 1.0
@@ -66,6 +68,34 @@ class Submitter(Protocol):
         """Queue an operation whose result nobody waits for."""
 
 
+class History(Protocol):
+    """Who keeps what was acknowledged, and under which history of the store."""
+
+    def heard(self, epoch: int) -> None:
+        """Hear the store's epoch, with every answer."""
+
+    def settled(self, operation: Operation, epoch: int) -> None:
+        """Hear of a settle that was acknowledged under an epoch."""
+
+
+class Route(Protocol):
+    """Which of several cores calls go to."""
+
+    def here(self) -> int:
+        """The place of the core in use."""
+
+    def lost(self, place: int) -> None:
+        """Say that the core at a place has failed a stream."""
+
+
+class _OneCore:
+    def here(self) -> int:
+        return 0
+
+    def lost(self, place: int) -> None:
+        """There is no other."""
+
+
 @dataclass(slots=True, eq=False)
 class _Slot:
     operation: Operation
@@ -88,7 +118,11 @@ class LedgerLink:
         stub: LedgerServiceAsyncStub,
         service_token: str,
         on_answer: OnAnswer | None = None,
+        route: Route | None = None,
     ) -> None:
+        """Call `stub`, which follows `route` where there are several cores."""
+        self._route: Route = route or _OneCore()
+        self._history: History | None = None
         self._on_answer = on_answer or _ignore
         self._stub = stub
         self._metadata = (("authorization", f"Bearer {service_token}"),)
@@ -113,6 +147,14 @@ class LedgerLink:
     def queued_count(self) -> int:
         """Operations that wait for the next message."""
         return len(self._queue)
+
+    def follow(self, history: History) -> None:
+        """Tell `history` from now on."""
+        self._history = history
+
+    def moved(self) -> None:
+        """Look at the route again: calls may go to another core now."""
+        self._wake.set()
 
     def start(self) -> None:
         """Begin to connect; operations may be submitted at once."""
@@ -162,8 +204,11 @@ class LedgerLink:
 
     async def _run(self) -> None:
         while True:
+            place = self._route.here()
             try:
-                await self._converse()
+                await self._converse(place)
+            except TimeoutError:
+                _log.warning("ledger stream lost: no connection within %s s", CONNECT_WAIT_S)
             except grpc.aio.AioRpcError as failure:
                 _log.warning("ledger stream lost: %s %s", failure.code().name, failure.details())
             except (asyncio.InvalidStateError, grpc.aio.UsageError, ConnectionError) as failure:
@@ -175,25 +220,38 @@ class LedgerLink:
                 if self._closing:
                     raise
                 _log.warning("ledger stream lost: no answer within %s s", ANSWER_WAIT_S)
+            else:
+                # The route leads elsewhere now, and nothing was in flight.
+                self._connected = False
+                self._hang_up()
+                continue
             self._connected = False
             self._hang_up()
             self._queue.extendleft(reversed(self._in_flight))
             self._in_flight = []
+            self._route.lost(place)
+            if self._route.here() != place:
+                continue
             self._retry_s = min(self._retry_s * 2, RECONNECT_MAX_S)
             await asyncio.sleep(self._retry_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
 
-    async def _converse(self) -> None:
-        """Open one stream and use it until it breaks."""
+    async def _converse(self, place: int) -> None:
+        """Open one stream and use it until it breaks, or until the route leads elsewhere."""
         loop = asyncio.get_running_loop()
         call = self._call = self._stub.Apply(None, metadata=self._metadata)
-        await call.wait_for_connection()
+        async with asyncio.timeout(CONNECT_WAIT_S):
+            await call.wait_for_connection()
         self._connected = True
         while True:
             while not self._queue:
+                if self._route.here() != place:
+                    return
                 self._wake.clear()
                 self._idle.set()
                 await self._wake.wait()
                 self._idle.clear()
+            if self._route.here() != place:
+                return
             # One turn of the loop, so that all requests that are ready now share the message.
             await asyncio.sleep(0)
             batch = self._in_flight = self._take_batch()
@@ -210,6 +268,8 @@ class LedgerLink:
             self._on_answer(len(batch), loop.time() - self._sent_at_s)
             self._retry_s = RECONNECT_FIRST_S
             self._deliver(batch, response.results)
+            if self._history is not None and response.store_epoch:
+                _record(self._history, batch, response)
 
     def _take_batch(self) -> list[_Slot]:
         batch: list[_Slot] = []
@@ -262,6 +322,14 @@ class LedgerLink:
 
 def _ignore(_count: int, _seconds: float) -> None:
     pass
+
+
+def _record(history: History, batch: list[_Slot], response: ApplyResponse) -> None:
+    epoch = response.store_epoch
+    for slot, result in zip(batch, response.results, strict=True):
+        if result.HasField("settled"):
+            history.settled(slot.operation, epoch)
+    history.heard(epoch)
 
 
 def _fail(slot: _Slot, failure: LinkAwayError) -> None:

@@ -24,7 +24,7 @@ from mintgate.v1.ledger_pb2 import Operation, OperationResult
 
 from mintgate_facade.background import TaskSet
 from mintgate_facade.relay.link import LinkAwayError, Submitter
-from mintgate_facade.relay.outbox_file import OutboxFile
+from mintgate_facade.relay.outbox_file import OutboxFile, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,6 @@ ADOPT_INTERVAL_S = 30.0
 """How often files of workers that died are looked for."""
 CLOSE_WAIT_S = 5.0
 SUFFIX = ".outbox"
-REFUSED_NAME = "refused.log"
 _PROBE = b""
 """Written after a failure when nothing else waits, to learn that the disk is well again."""
 
@@ -273,20 +272,10 @@ class Outbox:
             result.error.message,
         )
         try:
-            await self._in_thread(lambda: self._append_refused(entry.payload))
+            await self._in_thread(partial(set_aside, self._directory, entry.payload))
         except OSError:
             return False
         return True
-
-    def _append_refused(self, payload: bytes) -> None:
-        path = self._directory / REFUSED_NAME
-        file = OutboxFile.adopt(path) if path.exists() else OutboxFile.create(path)
-        if file is None:
-            raise BlockingIOError(f"{REFUSED_NAME} is in use")
-        try:
-            file.append([payload])
-        finally:
-            file.close()
 
     # Adopting
 

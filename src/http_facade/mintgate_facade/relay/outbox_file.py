@@ -7,6 +7,7 @@ at the next mark, so that damage costs the damaged frames alone.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _MARK = b"MGO1"
 _HEADER = struct.Struct("<4sII")
+REFUSED_NAME = "refused.log"
 PAYLOAD_BYTES_MAX = 1 << 20
 """A longer length in a frame can only be damage."""
 
@@ -89,13 +91,23 @@ class OutboxFile:
             return None
         return cls(path, descriptor)
 
-    def append(self, payloads: Iterable[bytes]) -> None:
-        """Add frames and wait until they are on the disk."""
+    def append(self, payloads: Iterable[bytes], *, sync: bool = True) -> None:
+        """Add frames; with `sync`, wait until they are on the disk.
+
+        What a failed write left of them is cut off again, so that a full disk
+        does not fill up with halves.
+        """
         data = b"".join(frame(payload) for payload in payloads)
         written = 0
-        while written < len(data):
-            written += os.write(self._descriptor, data[written:])
-        os.fdatasync(self._descriptor)
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
+            if sync:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self.size_bytes)
+            raise
         self.size_bytes += len(data)
 
     def payloads(self) -> list[bytes]:
@@ -115,6 +127,18 @@ class OutboxFile:
         """Delete the file, then let go of it."""
         self.path.unlink(missing_ok=True)
         self.close()
+
+
+def set_aside(directory: Path, payload: bytes) -> None:
+    """Keep for a person what the ledger will never take; raises `OSError`."""
+    path = directory / REFUSED_NAME
+    file = OutboxFile.adopt(path) if path.exists() else OutboxFile.create(path)
+    if file is None:
+        raise BlockingIOError(f"{REFUSED_NAME} is in use")
+    try:
+        file.append([payload])
+    finally:
+        file.close()
 
 
 def _sync_directory(directory: Path) -> None:

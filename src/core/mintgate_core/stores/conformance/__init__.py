@@ -32,6 +32,7 @@ from mintgate_core.stores.conformance.holds import HoldConformance
 from mintgate_core.stores.conformance.keys import KeyConformance
 from mintgate_core.stores.conformance.late import LateConformance
 from mintgate_core.stores.conformance.meter import MeterConformance
+from mintgate_core.stores.conformance.races import RaceConformance
 from mintgate_core.stores.conformance.settles import SettleConformance
 from mintgate_core.stores.conformance.wallets import WalletConformance
 from mintgate_core.stores.conformance.windows import WindowConformance
@@ -42,6 +43,7 @@ __all__ = [
     "KeyConformance",
     "LateConformance",
     "MeterConformance",
+    "RaceConformance",
     "SettableClock",
     "SettleConformance",
     "StoreConformance",
@@ -62,6 +64,7 @@ class StoreConformance(
     LateConformance,
     WalletConformance,
     WindowConformance,
+    RaceConformance,
     DirectoryConformance,
     MeterConformance,
 ):

@@ -6,28 +6,22 @@ import sqlite3
 from collections.abc import Sequence
 
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.types import Account, Key, Line, LineKind
+from mintgate_core.ledger.types import Account, Key, Line
 from mintgate_core.ledger.windows import changed_caps, lifetime_line
+from mintgate_core.stores import rows
 from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
-from mintgate_core.stores.sqlite import rows, sql
+from mintgate_core.stores.columns import ACCOUNT_COLUMNS, KEY_COLUMNS
+from mintgate_core.stores.sqlite import sql
 
 
 def add_account(connection: sqlite3.Connection, account: Account, master: Key) -> None:
     """Create an account, its wallet and its first key. Raises `Conflict` when an id is taken."""
-    ceiling = account.first_ceiling
-    wallet = Line(account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling)
     try:
         connection.execute(
             sql.INSERT_ACCOUNT,
-            (
-                account.account_id,
-                account.name,
-                account.wallet_id,
-                int(account.postpaid),
-                account.created_at_ms,
-            ),
+            rows.account_row(account),
         )
-        _insert_line(connection, wallet)
+        _insert_line(connection, rows.wallet_line(account))
     except sqlite3.IntegrityError:
         raise Conflict("an id of the account is taken") from None
     add_key(connection, master, None, account.created_at_ms)
@@ -42,14 +36,7 @@ def add_key(
         try:
             connection.execute(
                 sql.INSERT_REPLAY,
-                (
-                    replay.minter_key_id,
-                    replay.idempotency_sha256,
-                    replay.request_json,
-                    replay.salt,
-                    replay.key_id,
-                    replay.created_at_ms,
-                ),
+                rows.replay_row(replay),
             )
         except sqlite3.IntegrityError:
             raise Conflict("the same mint was answered just now") from None
@@ -73,10 +60,7 @@ def change_key(connection: sqlite3.Connection, key_id: str, change: KeyChange) -
     connection.execute(sql.UPDATE_KEY, (*rows.key_row(after)[1:], key_id))
     for line in lines(connection, tuple(caps)).values():
         line.recap(caps[line.line_id])
-        connection.execute(
-            sql.UPDATE_LINE,
-            (line.cap, line.ceiling, line.held, line.spent, line.seq, line.line_id),
-        )
+        connection.execute(sql.UPDATE_LINE, rows.changed_line(line))
     return after
 
 
@@ -98,7 +82,7 @@ def key_by_secret(connection: sqlite3.Connection, secret_sha256: bytes) -> Key |
 
 
 def _one_key(connection: sqlite3.Connection, column: str, value: object) -> Key | None:
-    statement = sql.select_in(sql.KEY_COLUMNS, "api_key", column, 1)
+    statement = sql.select_in(KEY_COLUMNS, "api_key", column, 1)
     row = connection.execute(statement, (value,)).fetchone()
     return rows.key(row) if row else None
 
@@ -118,7 +102,7 @@ def keys(
 
 def account(connection: sqlite3.Connection, account_id: str) -> Account | None:
     """One account."""
-    statement = sql.select_in(sql.ACCOUNT_COLUMNS, "account", "account_id", 1)
+    statement = sql.select_in(ACCOUNT_COLUMNS, "account", "account_id", 1)
     row = connection.execute(statement, (account_id,)).fetchone()
     return rows.account(row) if row else None
 

@@ -9,8 +9,8 @@ from mintgate_core.ledger.books import Books, Needs
 from mintgate_core.ledger.decide import decide
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import Entry, JournalKind
-from mintgate_core.stores.base import HOUR_MS, Usage
-from mintgate_core.stores.sqlite import rows, sql
+from mintgate_core.stores import rows
+from mintgate_core.stores.sqlite import sql
 
 
 def apply(
@@ -49,53 +49,14 @@ def write(connection: sqlite3.Connection, books: Books) -> None:
     connection.executemany(sql.ENTER_WINDOW, map(rows.entered_window, books.changed_keys.values()))
     connection.executemany(
         sql.UPDATE_LINE,
-        [
-            (x.cap, x.ceiling, x.held, x.spent, x.seq, x.line_id)
-            for x in books.changed_lines.values()
-        ],
+        map(rows.changed_line, books.changed_lines.values()),
     )
     connection.executemany(sql.INSERT_HOLD, map(rows.hold_row, books.new_holds.values()))
     connection.executemany(
         sql.UPDATE_HOLD,
-        [
-            (
-                x.amount_nano_usd,
-                rows.measured_text(x.metered),
-                x.metered.amount_nano_usd,
-                x.expires_at_ms,
-                x.hold_id,
-            )
-            for x in books.changed_holds.values()
-        ],
+        map(rows.changed_hold, books.changed_holds.values()),
     )
     connection.executemany(sql.DELETE_HOLD, [(hold_id,) for hold_id in books.gone_holds])
     connection.executemany(sql.INSERT_JOURNAL, map(rows.entry_row, books.new_entries))
     connection.executemany(sql.INSERT_DETAIL, map(rows.detail_row, books.new_details))
-    connection.executemany(sql.ADD_USAGE_HOUR, _usage_hours(books))
-
-
-def _usage_hours(books: Books) -> list[tuple[object, ...]]:
-    """The batch's charges summed by hour, key and model: one upsert a group."""
-    sums: dict[tuple[int, int, str, str, str], Usage] = {}
-    for detail in books.new_details:
-        hour = detail.at_ms // HOUR_MS * HOUR_MS
-        subject = detail.subject
-        group = (detail.wallet_id, hour, subject.key_id, subject.provider, detail.model)
-        sums[group] = sums.get(group, _NOTHING) + Usage.of(detail)
-    return [
-        (
-            *group,
-            usage.request_count,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_tokens,
-            usage.charged,
-            usage.absorbed,
-            usage.latency_ms,
-        )
-        for group, usage in sums.items()
-    ]
-
-
-_NOTHING = Usage()
+    connection.executemany(sql.ADD_USAGE_HOUR, rows.usage_hours(books.new_details))

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from mintgate_core.ledger.types import ChargeDetail
-from mintgate_core.stores.base import HOUR_MS, EventQuery, StoredPrice, Usage, UsageRow
-from mintgate_core.stores.sqlite import rows, sql
+from mintgate_core.stores import rows
+from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow, usage_parts
+from mintgate_core.stores.sqlite import sql
 
 
 def usage(
@@ -18,23 +19,12 @@ def usage(
     Both parts are read in one transaction by the caller, so that a charge made
     meanwhile is in both or in neither.
     """
-    first_hour = -(-from_ms // HOUR_MS) * HOUR_MS
-    last_hour = to_ms // HOUR_MS * HOUR_MS
-    parts: list[tuple[str, int, int]]
-    if first_hour >= last_hour:
-        parts = [(sql.USAGE_EDGE, from_ms, to_ms)]
-    else:
-        parts = [
-            (sql.USAGE_EDGE, from_ms, first_hour),
-            (sql.USAGE_HOURS, first_hour, last_hour),
-            (sql.USAGE_EDGE, last_hour, to_ms),
-        ]
     sums: dict[tuple[str, str, str], Usage] = {}
-    for statement, start_ms, end_ms in parts:
-        if start_ms < end_ms:
-            for row in connection.execute(statement, (wallet_id, start_ms, end_ms, key_id, key_id)):
-                group = (row[0], row[1], row[2])
-                sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
+    for whole, span in usage_parts(from_ms, to_ms):
+        statement = sql.USAGE_HOURS if whole else sql.USAGE_EDGE
+        for row in connection.execute(statement, (wallet_id, *span, key_id, key_id)):
+            group = (row[0], row[1], row[2])
+            sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
     return [UsageRow(*group, total) for group, total in sums.items()]
 
 

@@ -21,6 +21,7 @@ from mintgate_core.clock import Clock, MonotoneClock, wall_clock_ms
 from mintgate_core.ledger.errors import Bug, Unavailable
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
+from mintgate_core.stores import rows
 from mintgate_core.stores.base import (
     Check,
     EventQuery,
@@ -30,7 +31,7 @@ from mintgate_core.stores.base import (
     StoredPrice,
     UsageRow,
 )
-from mintgate_core.stores.sqlite import audit, directory, ledger, meter, rows, schema, sql
+from mintgate_core.stores.sqlite import audit, directory, ledger, meter, schema, sql
 
 READERS = 2
 """Threads for reads. More would only fight over the interpreter."""

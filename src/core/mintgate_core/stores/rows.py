@@ -1,8 +1,8 @@
-"""Between rows and the ledger's values. Column orders here match `sql.py`."""
+"""Between rows and the ledger's values, for every store. Column orders match `columns`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,7 @@ from mintgate_core.ledger.types import (
     WindowCap,
     WindowPeriod,
 )
+from mintgate_core.stores.base import HOUR_MS, MintReplay, Usage
 
 Row = Sequence[Any]
 
@@ -64,6 +65,17 @@ def line_row(value: Line) -> tuple[object, ...]:
         value.key_id,
         value.window_start_ms,
     )
+
+
+def changed_line(value: Line) -> tuple[object, ...]:
+    """What changes on a line, and its id."""
+    return (value.cap, value.ceiling, value.held, value.spent, value.seq, value.line_id)
+
+
+def wallet_line(account: Account) -> Line:
+    """The line of a new account's wallet."""
+    ceiling = account.first_ceiling
+    return Line(account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling)
 
 
 def measured(text: str) -> Measured:
@@ -124,6 +136,17 @@ def hold_row(value: Hold) -> tuple[object, ...]:
     )
 
 
+def changed_hold(value: Hold) -> tuple[object, ...]:
+    """What changes on an open hold, and its id."""
+    return (
+        value.amount_nano_usd,
+        measured_text(value.metered),
+        value.metered.amount_nano_usd,
+        value.expires_at_ms,
+        value.hold_id,
+    )
+
+
 def entry(row: Row) -> Entry:
     """A `journal` row."""
     return Entry(row[0], JournalKind(row[1]), row[2], row[3], row[4], int_tuple(row[5]), *row[6:13])
@@ -151,6 +174,29 @@ def entry_row(value: Entry) -> tuple[object, ...]:
 def account(row: Row) -> Account:
     """An `account` row."""
     return Account(row[0], row[1], row[2], bool(row[3]), row[4])
+
+
+def account_row(value: Account) -> tuple[object, ...]:
+    """The inverse of `account`."""
+    return (
+        value.account_id,
+        value.name,
+        value.wallet_id,
+        int(value.postpaid),
+        value.created_at_ms,
+    )
+
+
+def replay_row(value: MintReplay) -> tuple[object, ...]:
+    """A `mint_replay` row."""
+    return (
+        value.minter_key_id,
+        value.idempotency_sha256,
+        value.request_json,
+        value.salt,
+        value.key_id,
+        value.created_at_ms,
+    )
 
 
 def key(row: Row) -> Key:
@@ -299,3 +345,30 @@ def detail_row(value: ChargeDetail) -> tuple[object, ...]:
         value.cache_read_tokens,
         value.cache_write_tokens,
     )
+
+
+def usage_hours(details: Iterable[ChargeDetail]) -> list[tuple[object, ...]]:
+    """A batch's charges summed by hour, key and model: one `usage_hour` row a group."""
+    sums: dict[tuple[int, int, str, str, str], Usage] = {}
+    for one in details:
+        hour = one.at_ms // HOUR_MS * HOUR_MS
+        subject = one.subject
+        group = (one.wallet_id, hour, subject.key_id, subject.provider, one.model)
+        sums[group] = sums.get(group, _NOTHING) + Usage.of(one)
+    return [
+        (
+            *group,
+            usage.request_count,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_tokens,
+            usage.charged,
+            usage.absorbed,
+            usage.latency_ms,
+        )
+        for group, usage in sums.items()
+    ]
+
+
+_NOTHING = Usage()

@@ -1,0 +1,96 @@
+"""Charges, their sums and prices in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintgate_core.ledger.types import ChargeDetail
+from mintgate_core.stores import rows
+from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow, usage_parts
+from mintgate_core.stores.postgres import sql
+from mintgate_core.stores.postgres.session import Session
+
+
+async def usage(
+    session: Session, wallet_id: int, key_id: str, from_ms: int, to_ms: int
+) -> list[UsageRow]:
+    """Whole hours from the rollup, the edges from the charges, merged by key and model.
+
+    All parts are read in one snapshot, so that a charge made meanwhile is in each of
+    them or in none.
+    """
+    parts = usage_parts(from_ms, to_ms)
+    begin = session.beginning("repeatable read, read only")
+    results = await session.batch(
+        [
+            *begin,
+            *(
+                (sql.USAGE_HOURS if whole else sql.USAGE_EDGE, [wallet_id, *span, key_id, key_id])
+                for whole, span in parts
+            ),
+            ("commit", ()),
+        ]
+    )
+    sums: dict[tuple[str, str, str], Usage] = {}
+    for cursor in results[len(begin) : -1]:
+        for row in await cursor.fetchall():
+            group = (row[0], row[1], row[2])
+            sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
+    return [UsageRow(*group, total) for group, total in sums.items()]
+
+
+_NOTHING = Usage()
+
+
+async def events(session: Session, query: EventQuery) -> list[ChargeDetail]:
+    """Charges of a wallet or of one key."""
+    values: list[object] = [
+        query.wallet_id,
+        query.from_ms,
+        query.from_ms,
+        query.to_ms,
+        query.to_ms,
+        query.before_seq,
+        query.before_seq,
+        query.after_seq,
+        query.limit,
+    ]
+    statement = sql.EVENTS
+    if query.key_id:
+        statement = sql.EVENTS_OF_KEY
+        values.insert(0, query.key_id)
+    ascending = query.ascending or query.after_seq > 0
+    order = " order by seq limit %s" if ascending else " order by seq desc limit %s"
+    return [rows.detail(row) for row in await session.query(statement + order, values)]
+
+
+async def last_used_ms(session: Session, key_ids: Sequence[str]) -> dict[str, int]:
+    """Time of each key's newest charge."""
+    results = await session.batch([(sql.LAST_USED, [key_id]) for key_id in key_ids])
+    found = {}
+    for key_id, cursor in zip(key_ids, results, strict=True):
+        if row := await cursor.fetchone():
+            found[key_id] = int(row[0])
+    return found
+
+
+async def keep_card(session: Session, version: str, card_json: str) -> None:
+    """Keep a price card; the same digest is the same card."""
+    await session.execute(sql.KEEP_CARD, [version, card_json])
+
+
+async def card(session: Session, version: str) -> str | None:
+    """A kept price card."""
+    found = await session.query(sql.CARD, [version])
+    return str(found[0][0]) if found else None
+
+
+async def add_override(session: Session, price: StoredPrice) -> None:
+    """Keep a price set at run time, after all earlier ones."""
+    values = [price.account_id, price.card_json, price.created_at_ms]
+    await session.execute(sql.ADD_OVERRIDE, values)
+
+
+async def overrides(session: Session) -> list[StoredPrice]:
+    """Prices set at run time, in order."""
+    return [StoredPrice(*row) for row in await session.query(sql.OVERRIDES)]

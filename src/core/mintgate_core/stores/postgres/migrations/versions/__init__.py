@@ -1,0 +1,1 @@
+"""One module a step. Steps are only ever appended."""

@@ -1,0 +1,191 @@
+"""Every statement of the PostgreSQL store besides its schema and its audit.
+
+Only what other engines of this protocol have too: no sequence, trigger, function,
+advisory lock, savepoint or enum. What writes a set of rows through `unnest` is made
+by `_from_arrays` and `_change`, so that an engine without it needs two functions.
+"""
+
+from __future__ import annotations
+
+from mintgate_core.stores.columns import (
+    ACCOUNT_COLUMNS,
+    DETAIL_COLUMNS,
+    HOLD_COLUMNS,
+    JOURNAL_COLUMNS,
+    KEY_COLUMNS,
+    LINE_COLUMNS,
+    REPLAY_COLUMNS,
+    USAGE_COLUMNS,
+)
+
+BYTEA = frozenset({"hold_id", "op_id", "secret_sha256", "previous_secret_sha256"})
+TEXT = frozenset(
+    {
+        "line_ids",
+        "key_id",
+        "account_id",
+        "provider",
+        "model",
+        "requested_model",
+        "route",
+        "request_id",
+        "price_version",
+        "hold_price_version",
+        "metered",
+        "measured",
+        "note",
+        "provider_request_id",
+    }
+)
+
+USAGE_HOUR_COLUMNS = f"wallet_id, hour, key_id, provider, model, {USAGE_COLUMNS}"
+
+
+def kinds(columns: str) -> tuple[str, ...]:
+    """The type of each column's array."""
+    return tuple(
+        "bytea" if name in BYTEA else "text" if name in TEXT else "bigint"
+        for name in columns.split(", ")
+    )
+
+
+def _arrays(columns: str) -> str:
+    return ", ".join(f"%s::{kind}[]" for kind in kinds(columns))
+
+
+def _from_arrays(table: str, columns: str) -> str:
+    return f"insert into {table} ({columns}) select * from unnest({_arrays(columns)})"
+
+
+def _change(table: str, columns: str, key: str) -> str:
+    """Set columns of many rows, each row once; the key comes last."""
+    assignments = ", ".join(f"{name} = d.{name}" for name in columns.split(", "))
+    names = f"{columns}, {key}"
+    return (
+        f"update {table} t set {assignments} from (select * from unnest({_arrays(names)})"
+        f" as d ({names})) d where t.{key} = d.{key}"
+    )
+
+
+def _insert(table: str, columns: str) -> str:
+    marks = ", ".join(["%s"] * (columns.count(",") + 1))
+    return f"insert into {table} ({columns}) values ({marks})"
+
+
+CHANGED_LINE_COLUMNS = "cap, ceiling, held, spent, seq"
+CHANGED_HOLD_COLUMNS = "amount, metered, metered_amount, expires_at"
+ENTERED_WINDOW_COLUMNS = "window_line, window_start, window_end"
+
+# Round trip 1. The lock comes first and alone: a statement that also read anything else
+# would read it as it was before the wait.
+LOCK_WALLETS = (
+    f"select {LINE_COLUMNS} from line where line_id = any(%s) order by line_id for update"
+)
+KEYS_BY_ID = f"select {KEY_COLUMNS} from api_key where key_id = any(%s)"
+HOLDS_BY_ID = f"select {HOLD_COLUMNS} from hold where hold_id = any(%s)"
+ENTRIES_BY_ID = f"select {JOURNAL_COLUMNS} from journal where op_id = any(%s)"
+LINES_BY_ID = f"select {LINE_COLUMNS} from line where line_id = any(%s)"
+
+# Round trip 2. Each statement changes one table, and each row of it once.
+INSERT_LINES = _from_arrays("line", LINE_COLUMNS)
+ENTER_WINDOWS = _change("api_key", ENTERED_WINDOW_COLUMNS, "key_id")
+UPDATE_LINES = _change("line", CHANGED_LINE_COLUMNS, "line_id")
+INSERT_HOLDS = _from_arrays("hold", HOLD_COLUMNS)
+UPDATE_HOLDS = _change("hold", CHANGED_HOLD_COLUMNS, "hold_id")
+DELETE_HOLDS = "delete from hold where hold_id = any(%s)"
+INSERT_JOURNAL = _from_arrays("journal", JOURNAL_COLUMNS)
+INSERT_DETAILS = _from_arrays("charge_detail", DETAIL_COLUMNS)
+ADD_USAGE_HOURS = (
+    _from_arrays("usage_hour", USAGE_HOUR_COLUMNS)
+    + " on conflict (wallet_id, hour, key_id, provider, model) do update set "
+    + ", ".join(
+        f"{name} = usage_hour.{name} + excluded.{name}" for name in USAGE_COLUMNS.split(", ")
+    )
+)
+
+INSERT_ACCOUNT = _insert("account", ACCOUNT_COLUMNS)
+INSERT_KEY = _insert("api_key", KEY_COLUMNS)
+INSERT_LINE = _insert("line", LINE_COLUMNS)
+UPDATE_KEY = (
+    "update api_key set "
+    + ", ".join(f"{name} = %s" for name in KEY_COLUMNS.split(", ")[1:])
+    + " where key_id = %s"
+)
+INSERT_REPLAY = _insert("mint_replay", REPLAY_COLUMNS)
+DELETE_OLD_REPLAYS = "delete from mint_replay where created_at < %s"
+
+WALLET_OF_KEY = "select wallet_id from api_key where key_id = %s"
+KEY_BY_ID = f"select {KEY_COLUMNS} from api_key where key_id = %s"
+KEY_BY_SECRET = f"select {KEY_COLUMNS} from api_key where secret_sha256 = %s"
+KEY_BY_PREVIOUS_SECRET = f"select {KEY_COLUMNS} from api_key where previous_secret_sha256 = %s"
+KEYS = (
+    f"select {KEY_COLUMNS} from api_key where account_id = %s"
+    " and (%s::text = '' or external_user_id = %s) and (%s::text = '' or key_id < %s)"
+    " order by key_id desc limit %s"
+)
+REVOKED_SINCE = (
+    "select key_id, revoked_at from api_key where revoked_at > 0 and revoked_at >= %s"
+    " order by revoked_at desc limit %s"
+)
+ACCOUNT = f"select {ACCOUNT_COLUMNS} from account where account_id = %s"
+ACCOUNTS = (
+    f"select {ACCOUNT_COLUMNS} from account where account_id > %s order by account_id limit %s"
+)
+REPLAY = (
+    f"select {REPLAY_COLUMNS} from mint_replay where minter_key_id = %s"
+    " and idempotency_sha256 = %s and created_at >= %s"
+)
+
+DUE_HOLDS = (
+    "select hold_id, wallet_id from hold where expires_at <= %s order by expires_at limit %s"
+)
+HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = %s order by reserved_at limit %s"
+ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit %s"
+OPEN_HOLDS = (
+    "select count(*), coalesce(sum(amount), 0)::bigint,"
+    " coalesce(sum(case when expires_at <= %s then 1 else 0 end), 0)::bigint from hold"
+)
+JOURNAL = (
+    f"select {JOURNAL_COLUMNS} from journal where wallet_id = %s and seq > %s order by seq limit %s"
+)
+WALLET_OF_OPERATION = (
+    "select wallet_id from hold where hold_id = %s union all"
+    " select wallet_id from journal where op_id = %s limit 1"
+)
+LAST_TIME = (
+    # The newest entry of each wallet by the unique index, never the whole journal.
+    "select greatest(coalesce((select max(j.at) from line l join journal j"
+    " on j.wallet_id = l.line_id and j.seq = l.seq where l.kind = 1), 0),"
+    " coalesce((select max(reserved_at) from hold), 0),"
+    " coalesce((select max(created_at) from api_key), 0))"
+)
+
+LAST_USED = "select at from charge_detail where key_id = %s order by seq desc limit 1"
+_USAGE_SUMS = ", ".join(f"sum({name})::bigint" for name in USAGE_COLUMNS.split(", "))
+_DETAIL_SUMS = _USAGE_SUMS.replace(
+    "sum(request_count)", "sum(case when prior = 0 then 1 else 0 end)"
+)
+_OF_KEY = " and (%s::text = '' or key_id = %s) group by key_id, provider, model"
+USAGE_HOURS = (
+    f"select key_id, provider, model, {_USAGE_SUMS} from usage_hour"
+    f" where wallet_id = %s and hour >= %s and hour < %s{_OF_KEY}"
+)
+USAGE_EDGE = (
+    f"select key_id, provider, model, {_DETAIL_SUMS} from charge_detail"
+    f" where wallet_id = %s and at >= %s and at < %s{_OF_KEY}"
+)
+EVENTS = (
+    f"select {DETAIL_COLUMNS} from charge_detail where wallet_id = %s"
+    " and (%s::bigint = 0 or at >= %s) and (%s::bigint = 0 or at < %s)"
+    " and (%s::bigint = 0 or seq < %s) and seq > %s"
+)
+EVENTS_OF_KEY = EVENTS.replace("where ", "where key_id = %s and ", 1)
+
+KEEP_CARD = "insert into price_card (version, card_json) values (%s, %s) on conflict do nothing"
+CARD = "select card_json from price_card where version = %s"
+ADD_OVERRIDE = (
+    "insert into price_override (position, account_id, card_json, created_at)"
+    " values ((select coalesce(max(position), 0) + 1 from price_override), %s, %s, %s)"
+)
+"""Two at once take the same position; the second is refused and tried again."""
+OVERRIDES = "select account_id, card_json, created_at from price_override order by position"
