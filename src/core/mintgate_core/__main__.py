@@ -55,7 +55,8 @@ async def _serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
-    async with app.running(core_options(settings)) as core:
+    options = core_options(settings)
+    async with app.running(options) as core:
         # What exists now, the compiled prices above all, lives as long as the process: a
         # full collection that walks it would stop every reservation.
         gc.collect()
@@ -64,6 +65,8 @@ async def _serve(settings: Settings) -> int:
             _say(f"MINTGATE_MASTER_KEY {core.generated_master_key}")
         _say(f"MINTGATE_READY grpc={app.host_and_port(settings.host, core.port)}")
         await stop.wait()
+    if options.traces is not None:
+        await asyncio.to_thread(options.traces.close)
     return 0
 
 

@@ -13,6 +13,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from mintgate.scrape import serving_metrics
+from mintgate.tracing import Traces
 from mintgate.v1 import (
     keys_pb2,
     keys_pb2_grpc,
@@ -44,6 +45,7 @@ from mintgate_core.service.principal import Gatekeeper
 from mintgate_core.service.refusals import Refusals
 from mintgate_core.service.revocations import Revocations
 from mintgate_core.service.tail import Tail
+from mintgate_core.service.tracing import OperationTraces
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.sqlite import SqliteStore
 
@@ -85,6 +87,8 @@ class CoreOptions:
     """0: no continuous audit."""
     redis_url: str | None = None
     """Where cores share their rate limits; None: each counts alone."""
+    traces: Traces | None = field(default=None, repr=False)
+    """None: no traces."""
 
     def __repr__(self) -> str:
         return f"CoreOptions({self.store_path}, {self.host}:{self.port})"
@@ -151,7 +155,14 @@ async def _serving(
         metrics.committed(operations, answers)
         admission.committed(operations, answers)
 
-    lanes = Lanes(store, on_commit=committed, on_batch=metrics.batch)
+    traces = None if options.traces is None else OperationTraces(options.traces, clock)
+
+    def batched(operations: Sequence[Operation], seconds: float) -> None:
+        metrics.batch(operations, seconds)
+        if traces is not None:
+            traces.batch(operations, seconds)
+
+    lanes = Lanes(store, on_commit=committed, on_batch=batched)
     admission = Admission(store, lanes, limiter, Refusals(ticks), ticks)
     metrics.queue_is(lambda: lanes.queued_operations)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as open_ports:
@@ -162,7 +173,9 @@ async def _serving(
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
         desk.warm()
-        server, port = await _server(store, lanes, admission, desk, mint, tail, metrics, options)
+        server, port = await _server(
+            store, lanes, admission, desk, mint, tail, metrics, traces, options
+        )
         keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
         if options.audit_interval_s:
             auditing = auditor.run(store, options.audit_interval_s, metrics.audited)
@@ -187,11 +200,12 @@ async def _server(
     mint: Mint,
     tail: Tail,
     metrics: Metrics,
+    traces: OperationTraces | None,
     options: CoreOptions,
 ) -> tuple[aio.Server, int]:
     signer = TokenSigner(options.service_token)
     gatekeeper = Gatekeeper(store, options.operator_token, options.service_token)
-    operator = Operator(store, admission, desk, signer, metrics.answered)
+    operator = Operator(store, admission, desk, signer, metrics.answered, traces)
     server = aio.server(
         interceptors=[Guard(gatekeeper)],
         options=[

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 OnCommit = Callable[[Sequence[Operation], Sequence[Answer]], None]
 
-OnBatch = Callable[[int, float], None]
-"""Told how many operations a batch had and how many seconds its transaction took."""
+OnBatch = Callable[[Sequence[Operation], float], None]
+"""Told the operations of a batch and how many seconds its transaction took."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Lane:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         answers = await self._apply(operations)
-        self._on_batch(len(operations), loop.time() - started_s)
+        self._on_batch(operations, loop.time() - started_s)
         start = 0
         for waiting in batch:
             end = start + len(waiting.operations)
@@ -167,5 +167,5 @@ def _ignore(_operations: Sequence[Operation], _answers: Sequence[Answer]) -> Non
     pass
 
 
-def _ignore_batch(_count: int, _seconds: float) -> None:
+def _ignore_batch(_operations: Sequence[Operation], _seconds: float) -> None:
     pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mintgate.config import Settings
 from mintgate.tokens import load_or_create
+from mintgate.tracing import open_traces
 
 from mintgate_core.app import CoreOptions
 from mintgate_core.bootstrap import FirstAccount
@@ -25,6 +26,7 @@ def core_options(settings: Settings) -> CoreOptions:
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,
         redis_url=settings.redis_url,
+        traces=open_traces(settings, "core"),
         first=FirstAccount(
             master_key=settings.bootstrap_master_key or "",
             wallet_nano_usd=settings.bootstrap_wallet_nano_usd,

@@ -16,6 +16,7 @@ import uvicorn
 from mintgate import logs
 from mintgate.config import ConfigError, Settings
 from mintgate.tokens import load_or_create
+from mintgate.tracing import open_traces
 
 from mintgate_facade.app import Facade
 from mintgate_facade.relay.asgi import AbortFilter
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.load()
         facade_settings = FacadeSettings.of(settings, load_or_create(settings), worker)
+        traces = open_traces(settings, "http")
         listener = _listener(facade_settings.host, facade_settings.http_port)
     except (ConfigError, OSError) as failure:
         sys.stderr.write(f"mintgate_facade: {failure}\n")
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(THREAD_SWITCH_S)
     server = _Server(
         uvicorn.Config(
-            Facade(facade_settings),
+            Facade(facade_settings, traces),
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     )
     server.run(sockets=[listener])
+    if traces is not None:
+        traces.close()
     return 0 if server.started else 1
 
 

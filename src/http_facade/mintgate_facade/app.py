@@ -32,6 +32,8 @@ from mintgate_facade.relay.unmetered import Unmetered
 from mintgate_facade.relay.upstream import Upstream
 
 if TYPE_CHECKING:
+    from mintgate.tracing import Traces
+
     from mintgate_facade.relay.asgi import Receive, Scope, Send
     from mintgate_facade.settings import FacadeSettings
 
@@ -46,8 +48,9 @@ DELIVER_WAIT_S = 2.0
 class Facade:
     """One worker: an ASGI app that starts and stops with the server's lifespan."""
 
-    def __init__(self, settings: FacadeSettings) -> None:
+    def __init__(self, settings: FacadeSettings, traces: Traces | None = None) -> None:
         self._settings = settings
+        self._traces = traces
         self._running: _Running | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +69,7 @@ class Facade:
 
     async def start(self) -> None:
         """Open everything; must be called on the loop that will serve."""
-        self._running = await _Running.open(self._settings)
+        self._running = await _Running.open(self._settings, self._traces)
 
     async def stop(self) -> None:
         """Put every open charge away and close everything."""
@@ -91,7 +94,7 @@ class Facade:
 class _Running:
     """What exists between start and stop."""
 
-    def __init__(self, settings: FacadeSettings) -> None:
+    def __init__(self, settings: FacadeSettings, traces: Traces | None) -> None:
         token = settings.service_token
         channel = self.channel = Cores(
             [(target, open_aio_channel(target)) for target in settings.shuffled_core_targets()]
@@ -122,16 +125,17 @@ class _Running:
             unmetered=Unmetered(core_calls, targets),
             control=create_control(self.core, self.ready, simulated=settings.simulated),
             metrics=self.metrics,
+            traces=traces,
         )
         self.metrics.watch(self.link, self.outbox, self.holds)
 
     @classmethod
-    async def open(cls, settings: FacadeSettings) -> _Running:
+    async def open(cls, settings: FacadeSettings, traces: Traces | None) -> _Running:
         """Make and start every part.
 
         Raises `OSError` when the outbox or the metrics port cannot be opened.
         """
-        running = cls(settings)
+        running = cls(settings, traces)
         running.channel.start()
         running.link.start()
         try:

@@ -116,9 +116,9 @@ class Metrics:
             elif isinstance(answer, Expired):
                 self._expired.inc()
 
-    def batch(self, count: int, seconds: float) -> None:
+    def batch(self, operations: Sequence[Operation], seconds: float) -> None:
         """Note one transaction; an `OnBatch`."""
-        self._batch.observe(count)
+        self._batch.observe(len(operations))
         self._transaction.observe(seconds)
 
     def store_retried(self) -> None:

@@ -32,6 +32,7 @@ from mintgate_core.service.errors import defect
 from mintgate_core.service.hold_token import TokenSigner
 from mintgate_core.service.principal import Principal, Role
 from mintgate_core.service.results import to_result
+from mintgate_core.service.tracing import OperationTraces
 from mintgate_core.stores.base import Store
 
 KEY_ROUTES_CACHED_MAX = 65_536
@@ -70,7 +71,9 @@ class Operator:
         desk: Desk,
         signer: TokenSigner,
         answered: Answered,
+        traces: OperationTraces | None = None,
     ) -> None:
+        self._traces = traces
         self._answered = answered
         self._store = store
         self._admission = admission
@@ -86,6 +89,7 @@ class Operator:
             raise Invalid(
                 f"a request holds 1 to {BATCH_OPERATIONS_MAX} operations", field="operations"
             )
+        spans = None if self._traces is None else self._traces.begin(messages)
         results: list[ops.Answer | None] = [None] * len(messages)
         prepared: list[Operation] = []
         places: list[int] = []
@@ -106,6 +110,8 @@ class Operator:
             for place, answer in zip(places, answers, strict=True):
                 results[place] = answer
         self._answered(messages, results)
+        if self._traces is not None and spans is not None:
+            self._traces.end(messages, spans, results)
         return [to_result(answer, self._signer) for answer in results]
 
     async def one(

@@ -45,9 +45,9 @@ class Charges:
         """Whether a charge made now would be kept if the ledger went away."""
         return self._outbox.accepting
 
-    def begin(self, settle: Settle) -> Charge:
+    def begin(self, settle: Settle, traceparent: str = "") -> Charge:
         """Send a settle on its way; costs no wait."""
-        operation = Operation(settle=settle)
+        operation = Operation(settle=settle, traceparent=traceparent)
         answer = None
         if self._link.connected:
             try:

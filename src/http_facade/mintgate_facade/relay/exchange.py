@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mintgate_facade.providers.routing import RouteMatch
     from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
     from mintgate_facade.relay.targets import Target
+    from mintgate_facade.relay.tracing import RequestTrace
 
 _NANO_PER_MICRO = 1_000
 _NS_PER_MS = 1_000_000
@@ -49,7 +50,8 @@ class Exchange:
     """Of the answer; 0 until it has begun."""
     key_id: str = ""
     cost_nano_usd: int | None = None
-    trace_id: str = ""
+    trace: RequestTrace | None = None
+    """None: it is not traced."""
     output_bound_tokens: int | None = None
     """Set when the gateway wrote an output limit into the request."""
 
@@ -72,6 +74,11 @@ class Exchange:
     def route_name(self) -> str:
         """The route as logs, metrics and traces name it: one of a closed set."""
         return self.route.operation or self.route.policy.value
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it belongs to, or nothing."""
+        return "" if self.trace is None else self.trace.id
 
     def elapsed_ms(self) -> int:
         """Since the first byte of the request."""

@@ -13,8 +13,11 @@ from mintgate_facade.dialects.base import Failure, FailureKind, Policy, RefusedR
 from mintgate_facade.relay.asgi import AnswerAborted
 from mintgate_facade.relay.body import ClientGoneError
 from mintgate_facade.relay.exchange import Exchange
+from mintgate_facade.relay.tracing import RequestTrace
 
 if TYPE_CHECKING:
+    from mintgate.tracing import Traces
+
     from mintgate_facade.relay.asgi import App, Headers, Receive, Scope, Send
     from mintgate_facade.relay.metered import Metered
     from mintgate_facade.relay.metrics import Metrics
@@ -40,6 +43,8 @@ class Gateway:
     unmetered: Unmetered
     control: App
     metrics: Metrics
+    traces: Traces | None = None
+    """None: nothing is traced."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -59,12 +64,16 @@ class Gateway:
         exchange = Exchange(target, match, scope, receive, send)
         # The server runs each request in a task of its own, so nobody else sees it.
         REQUEST.set(exchange)
+        if self.traces is not None:
+            exchange.trace = RequestTrace(self.traces, exchange, headers.get("traceparent", ""))
         self.metrics.begun()
         try:
             await self._serve(exchange)
         finally:
             self.metrics.ended(exchange)
             _log_request(exchange)
+            if exchange.trace is not None:
+                exchange.trace.end(exchange)
 
     async def _serve(self, exchange: Exchange) -> None:
         """Serve one provider request; every failure becomes the provider's own shape."""

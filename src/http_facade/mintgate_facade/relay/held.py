@@ -13,6 +13,8 @@ from mintgate_facade.relay.client_watch import ClientWatch
 from mintgate_facade.relay.holds import ActiveHold, ActiveHolds, unit_counts
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from mintgate_facade.dialects.base import Ask, Failure, Meter
     from mintgate_facade.relay.charges import Charge, Charges
     from mintgate_facade.relay.exchange import Exchange
@@ -48,6 +50,7 @@ class Held:
         self._charges = charges
         self._holds = holds
         self._released = False
+        self._settling: Span | None = None
         holds.add(self.active)
 
     def answer_begins(self, meter: Meter | None) -> None:
@@ -65,7 +68,10 @@ class Held:
         """Send the charge on its way; a second call returns the first one's charge."""
         if self.charge is None:
             self.active.resolved = True
-            self.charge = self._charges.begin(self._settle(status))
+            traceparent = ""
+            if self._exchange.trace is not None:
+                self._settling, traceparent = self._exchange.trace.ledger("settle")
+            self.charge = self._charges.begin(self._settle(status), traceparent)
         return self.charge
 
     async def charged(self, status: ledger_pb2.EventStatus.ValueType) -> None:
@@ -73,7 +79,11 @@ class Held:
 
         Raises `NotDurableError`.
         """
-        settled = await self._charges.durable(self.begin_charge(status))
+        try:
+            settled = await self._charges.durable(self.begin_charge(status))
+        finally:
+            if self._settling is not None:
+                self._settling.end()
         if settled is not None:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
 

@@ -85,10 +85,16 @@ class Metered:
                 request_id=exchange.request_id,
             )
         )
+        span = None
+        if exchange.trace is not None:
+            span, operation.traceparent = exchange.trace.ledger("reserve")
         try:
             result = await self.link.submit(operation, RESERVE_WAIT_S)
         except LinkAwayError:
             raise RefusedRequest(LEDGER_AWAY) from None
+        finally:
+            if span is not None:
+                span.end()
         if result.HasField("reserved"):
             return result.reserved
         hint = model_hint(exchange.target.provider, ask.model)
