@@ -19,6 +19,8 @@ from mintgate.v1 import ledger_pb2
 from mintgate_core.__main__ import main
 from mintgate_core.secrets_of_keys import SECRET_PATTERN
 
+from tests.servers.postgres import PostgresServer
+
 MASTER = "qlk_live_" + "cd" * 32
 WAIT_S = 30.0
 """A bound for what must come, not a pause."""
@@ -295,3 +297,43 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
         main(["steal"])
     assert caught.value.code == 2
     assert "serve" in capsys.readouterr().err
+
+
+def test_core_and_commands_use_the_database(
+    environment: dict[str, str], postgres: PostgresServer, empty_database: str
+) -> None:
+    """On PostgreSQL: refused before `migrate`, served after it, audited while it runs."""
+    Path(environment["MINTGATE_DATA_DIR"]).mkdir(parents=True)
+    there = environment | {"MINTGATE_STORE": postgres.url(empty_database)}
+    with process(there, "serve") as core:
+        _, error = core.communicate(timeout=WAIT_S)
+    assert (core.returncode, error.strip()) == (
+        2,
+        "mintgate: the database has no mintgate schema: run `mintgate migrate`",
+    )
+    for _ in range(2):
+        with process(there, "migrate") as migration:
+            said, error = migration.communicate(timeout=WAIT_S)
+        assert (migration.returncode, error) == (0, ""), error
+        assert "is at the schema of this release" in said
+    with process(there, "serve") as first, process(there, "serve") as second:
+        made = [line for core in (first, second) for line in lines_until_ready(core)]
+        # Both started on an empty database; one of them made the account.
+        assert sum(line.startswith("MINTGATE_MASTER_KEY") for line in made) == 1
+        with process(there, "audit") as audited:
+            report, _ = audited.communicate(timeout=WAIT_S)
+        assert audited.returncode == 0, report
+        assert "audit: 0 findings" in report
+    accounts = postgres.execute("select count(*), min(name) from account", empty_database)
+    assert accounts == [(1, "default")]
+
+
+def test_database_that_is_away_is_one_line(environment: dict[str, str]) -> None:
+    """An unreachable database ends a start within a bound, without the password."""
+    Path(environment["MINTGATE_DATA_DIR"]).mkdir(parents=True)
+    there = environment | {"MINTGATE_STORE": "postgresql://mintgate:hunter2@127.0.0.1:1/books"}
+    with process(there, "serve") as core:
+        _, error = core.communicate(timeout=WAIT_S)
+    assert core.returncode == 2
+    assert "hunter2" not in error
+    assert error.splitlines()[-1] == "mintgate: the database cannot be reached or is too busy"

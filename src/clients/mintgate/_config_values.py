@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from ._store_url import SQLITE, STORE_ALLOWED, parse_store, show_store
 from .logs import AUTO, FORMATS
 from .money import nano_usd, usd
 
@@ -31,7 +32,6 @@ METRICS_PORT_MAX: Final = PORT_MAX - 1 - WORKERS_MAX
 """Facade workers listen on the ports above it, one each."""
 AUDIT_INTERVAL_S_MAX: Final = 86_400
 
-_SQLITE: Final = "sqlite:///"
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
 _REDIS_QUERY: Final = frozenset(
@@ -62,6 +62,8 @@ class Setting:
     allowed: str
     default: Callable[[Mapping[str, Any]], Any]
     secret: bool = False
+    show: Callable[[str], str] = str
+    """How a value that holds a secret besides other things is shown."""
 
     @property
     def variable(self) -> str:
@@ -115,15 +117,6 @@ def parse_url(text: str) -> str:
     _refuse_unless(not parts.query and not parts.fragment and parts.username is None)
     _refuse_unless(parts.port is None or parts.port > 0)
     return text.rstrip("/")
-
-
-def parse_store(text: str) -> str:
-    """Parse sqlite:///path. A PostgreSQL URL is known, but refused."""
-    if text.startswith(("postgresql:", "postgres:")):
-        raise NotInThisVersionError("postgresql:// is not available in this version")
-    path = text.removeprefix(_SQLITE)
-    _refuse_unless(text.startswith(_SQLITE) and path not in {"", ":memory:"} and "?" not in path)
-    return text
 
 
 def parse_redis(text: str) -> str:
@@ -189,11 +182,6 @@ def reachable(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def store_path(store: str) -> Path:
-    """Return the file of an SQLite store."""
-    return Path(store.removeprefix(_SQLITE))
-
-
 def default_core_target(values: Mapping[str, Any]) -> str:
     """The core on this machine."""
     return reachable(values["host"], values["grpc_port"])
@@ -238,8 +226,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "store",
         parse_store,
-        "sqlite:///path/to/file",
-        lambda values: f"{_SQLITE}{values['data_dir'] / 'mintgate.db'}",
+        STORE_ALLOWED,
+        lambda values: f"{SQLITE}{values['data_dir'] / 'mintgate.db'}",
+        show=show_store,
     ),
     Setting(
         "redis_url",

@@ -11,7 +11,7 @@ one set of variables describes an installation.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,8 +26,8 @@ from ._config_values import (
     default_public_url,
     parse_api_key,
     parse_url,
-    store_path,
 )
+from ._store_url import is_postgres, store_path
 from .channel import mask
 from .errors import InvalidArgument
 from .money import nano_usd
@@ -109,7 +109,9 @@ class Settings:
             values[setting.name] = setting.default(values)
             entry = written.get(setting.name)
             if entry is not None:
-                parsed = _parse(entry, setting.parse, setting.allowed, setting.secret, problems)
+                parsed = _parse(
+                    entry, setting.parse, setting.allowed, setting.secret, problems, setting.show
+                )
                 values[setting.name] = values[setting.name] if parsed is None else parsed
         values["providers"] = _providers(written, problems)
         if problems:
@@ -128,6 +130,11 @@ class Settings:
         if self.simulate is None:
             return not any(provider.configured for provider in self.providers.values())
         return self.simulate
+
+    @property
+    def store_is_postgres(self) -> bool:
+        """Whether the books are in PostgreSQL, and not in a file."""
+        return is_postgres(self.store)
 
     @property
     def store_path(self) -> Path:
@@ -154,7 +161,7 @@ class Settings:
         described = []
         for setting in SETTINGS:
             value = getattr(self, setting.name)
-            shown = mask(value) if setting.secret else _text(value)
+            shown = mask(value) if setting.secret else setting.show(_text(value))
             described.append(Described(setting.name, shown, self.sources[setting.name]))
         for provider in self.providers.values():
             for key, shown in (("api_key", provider.masked_key), ("base_url", provider.base_url)):
@@ -187,9 +194,10 @@ def _parse(
     allowed: str,
     secret: bool,  # noqa: FBT001  # Passed on from the table's row.
     problems: list[str],
+    show: Callable[[str], str] = str,
 ) -> Any:
     """Return a parsed value; None for a bad one, which is noted."""
-    shown = mask(entry.text) if secret else entry.text
+    shown = mask(entry.text) if secret else show(entry.text)
     try:
         return parse(entry.text)
     except NotInThisVersionError as error:

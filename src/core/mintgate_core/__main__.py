@@ -19,6 +19,7 @@ from mintgate_core.auditor import report_json, report_text
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.settings import core_options
 from mintgate_core.stores.base import Check
+from mintgate_core.stores.postgres import PostgresStore, PostgresUrl, schema
 from mintgate_core.stores.sqlite import SqliteStore
 
 THREAD_SWITCH_S = 0.0005
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return uvloop.run(_serve(settings))
         if options.command == "migrate":
             return asyncio.run(_migrate(settings))
-        return _audit(settings, as_json=options.json)
+        return asyncio.run(_audit(settings, as_json=options.json))
     except (ConfigError, LedgerError, OSError) as error:
         _say(f"mintgate: {error}", sys.stderr)
         return EXIT_UNUSABLE
@@ -71,15 +72,29 @@ async def _serve(settings: Settings) -> int:
 
 
 async def _migrate(settings: Settings) -> int:
+    if settings.store_is_postgres:
+        url = PostgresUrl.parse(settings.store)
+        schema.migrate(url)
+        _say(f"{url.shown} is at the schema of this release")
+        return 0
     store = SqliteStore.open(settings.store_path)
     await store.close()
     _say(f"{settings.store_path} is at the schema of this release")
     return 0
 
 
-def _audit(settings: Settings, *, as_json: bool) -> int:
-    """Audit a stopped or a running installation: readers do not need the file's lock."""
-    checks: list[Check] = SqliteStore.audit_file(settings.store_path)
+async def _audit(settings: Settings, *, as_json: bool) -> int:
+    """Audit a stopped or a running installation: readers wait for nobody."""
+    checks: list[Check]
+    if settings.store_is_postgres:
+        store = await PostgresStore.open(PostgresUrl.parse(settings.store))
+        try:
+            checks = await store.audit()
+        finally:
+            await store.close()
+    else:
+        # Not opened as a store: a core that runs has the file's lock.
+        checks = SqliteStore.audit_file(settings.store_path)
     _say(report_json(checks) if as_json else report_text(checks))
     return EXIT_FINDINGS if any(check.findings for check in checks) else 0
 

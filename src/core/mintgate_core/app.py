@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from mintgate.scrape import serving_metrics
 from mintgate.tracing import Traces
@@ -31,6 +31,7 @@ from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ratelimit.base import Limiter
 from mintgate_core.ratelimit.fallback import open_limiter
+from mintgate_core.readiness import Readiness
 from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.hold_token import TokenSigner
@@ -47,6 +48,7 @@ from mintgate_core.service.revocations import Revocations
 from mintgate_core.service.tail import Tail
 from mintgate_core.service.tracing import OperationTraces
 from mintgate_core.stores.base import Store
+from mintgate_core.stores.postgres import PostgresStore, PostgresUrl
 from mintgate_core.stores.sqlite import SqliteStore
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -58,6 +60,10 @@ STREAMS_MAX = 1_024
 STOP_GRACE_S = 1.0
 """Single calls end within milliseconds. Streams never end by themselves and are cut: their
 callers repeat what was not answered, by its id."""
+
+POSTGRES_LANES = 2
+"""Batches in flight. One waits for the database while another is decided; more would only make
+batches smaller. The embedded store has one writer, and so one lane."""
 
 SERVICES = (
     ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
@@ -89,9 +95,11 @@ class CoreOptions:
     """Where cores share their rate limits; None: each counts alone."""
     traces: Traces | None = field(default=None, repr=False)
     """None: no traces."""
+    database: PostgresUrl | None = None
+    """Where the books are instead of in the file at `store_path`."""
 
     def __repr__(self) -> str:
-        return f"CoreOptions({self.store_path}, {self.host}:{self.port})"
+        return f"CoreOptions({self.database or self.store_path}, {self.host}:{self.port})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +125,23 @@ async def running(
 
     Raises `Unavailable` when the store or the port cannot be had.
     """
-    store = SqliteStore.open(options.store_path, clock)
+    store = await open_store(options, clock)
     try:
         async with serving(store, options, clock, ticks) as core:
             yield core
     finally:
         await store.close()
+
+
+async def open_store(options: CoreOptions, clock: Clock = wall_clock_ms) -> Store:
+    """Open the books. PostgreSQL has a clock of its own, unless a test brings another.
+
+    Raises `Unavailable`.
+    """
+    if options.database is None:
+        return SqliteStore.open(options.store_path, clock)
+    own = None if clock is wall_clock_ms else clock
+    return await PostgresStore.open(options.database, own)
 
 
 @asynccontextmanager
@@ -162,7 +181,8 @@ async def _serving(
         if traces is not None:
             traces.batch(operations, seconds)
 
-    lanes = Lanes(store, on_commit=committed, on_batch=batched)
+    count = 1 if options.database is None else POSTGRES_LANES
+    lanes = Lanes(store, count, on_commit=committed, on_batch=batched)
     admission = Admission(store, lanes, limiter, Refusals(ticks), ticks)
     metrics.queue_is(lambda: lanes.queued_operations)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as open_ports:
@@ -173,10 +193,15 @@ async def _serving(
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
         desk.warm()
+        # The package's async servicer is public, its stubs just do not know it.
+        healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        ready = Readiness(store, healthy, ("", *SERVICES))
+        await ready.check()
         server, port = await _server(
-            store, lanes, admission, desk, mint, tail, metrics, traces, options
+            store, lanes, admission, desk, mint, tail, metrics, traces, options, healthy
         )
         keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
+        keeping.append(tasks.create_task(ready.run()))
         if options.audit_interval_s:
             auditing = auditor.run(store, options.audit_interval_s, metrics.audited)
             keeping.append(tasks.create_task(auditing))
@@ -202,6 +227,7 @@ async def _server(
     metrics: Metrics,
     traces: OperationTraces | None,
     options: CoreOptions,
+    healthy: health_pb2_grpc.HealthServicer,
 ) -> tuple[aio.Server, int]:
     signer = TokenSigner(options.service_token)
     gatekeeper = Gatekeeper(store, options.operator_token, options.service_token)
@@ -224,11 +250,7 @@ async def _server(
     meter_pb2_grpc.add_MeterServiceServicer_to_server(
         MeterService(store, gatekeeper, desk, tail), server
     )
-    # The package's async servicer is public, its stubs just do not know it.
-    healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    for name in ("", *SERVICES):
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME), server)
     address = host_and_port(options.host, options.port)
     try:

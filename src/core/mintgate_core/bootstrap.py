@@ -6,13 +6,18 @@ import hashlib
 from dataclasses import dataclass, field
 
 from mintgate_core.lane import Lanes
-from mintgate_core.ledger.errors import Invalid, LedgerError
+from mintgate_core.ledger.errors import Conflict, Invalid, LedgerError
 from mintgate_core.ledger.operations import Grant
+from mintgate_core.ledger.types import Account
 from mintgate_core.secrets_of_keys import SECRET_PATTERN
 from mintgate_core.service.minting import Mint
 from mintgate_core.stores.base import Store
 
 ACCOUNT_NAME = "default"
+FIRST_ACCOUNT_ID = "acc_" + "0" * 32
+"""Always the same, so that of several cores that start on an empty database one makes the
+account and the others are refused a second one by the primary key."""
+
 UUID_VERSION_7 = 0x70
 UUID_VARIANT = 0x80
 
@@ -34,17 +39,25 @@ async def bootstrap(store: Store, lanes: Lanes, mint: Mint, first: FirstAccount)
     A crash between the account and its balance is healed by the next start:
     the grant's id follows from the account's, so it happens exactly once.
     """
-    accounts = await store.accounts("", 1)
     generated = ""
-    if accounts:
-        (account,) = accounts
-    else:
+    account = await _first(store)
+    if account is None:
         if first.master_key and not SECRET_PATTERN.fullmatch(first.master_key):
             raise Invalid("the bootstrap master key must be qlk_live_ and 64 hex digits")
-        account, master = await mint.account(
-            ACCOUNT_NAME, postpaid=first.postpaid, secret=first.master_key
-        )
-        generated = "" if first.master_key else master.secret
+        try:
+            account, master = await mint.account(
+                ACCOUNT_NAME,
+                postpaid=first.postpaid,
+                secret=first.master_key,
+                account_id=FIRST_ACCOUNT_ID,
+            )
+        except Conflict:
+            # Another core started at the same moment and was first; its account is ours.
+            account = await _first(store)
+            if account is None:
+                raise
+        else:
+            generated = "" if first.master_key else master.secret
     if not account.postpaid and account.name == ACCOUNT_NAME and first.wallet_nano_usd:
         grant_id = first_grant_id(account.account_id)
         if await store.wallet_of(grant_id) is None:
@@ -53,6 +66,11 @@ async def bootstrap(store: Store, lanes: Lanes, mint: Mint, first: FirstAccount)
             if isinstance(answer, LedgerError):
                 raise answer
     return generated
+
+
+async def _first(store: Store) -> Account | None:
+    accounts = await store.accounts("", 1)
+    return accounts[0] if accounts else None
 
 
 def first_grant_id(account_id: str) -> bytes:

@@ -8,6 +8,7 @@ from mintgate.tracing import open_traces
 
 from mintgate_core.app import CoreOptions
 from mintgate_core.bootstrap import FirstAccount
+from mintgate_core.stores.postgres import PostgresUrl
 
 
 def core_options(settings: Settings) -> CoreOptions:
@@ -18,6 +19,7 @@ def core_options(settings: Settings) -> CoreOptions:
     tokens = load_or_create(settings)
     return CoreOptions(
         store_path=settings.store_path,
+        database=PostgresUrl.parse(settings.store) if settings.store_is_postgres else None,
         operator_token=tokens.operator,
         service_token=tokens.service,
         host=settings.host,

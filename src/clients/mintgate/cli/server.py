@@ -19,11 +19,13 @@ from ._output import print_json, print_table
 
 SERVER_PACKAGES: Final = (
     "aiohttp",
+    "alembic",
     "fastapi",
     "genai_prices",
     "grpc_health",
     "grpc_reflection",
     "orjson",
+    "psycopg",
     "uvicorn",
 )
 """What the processes import that the base install does not bring."""

@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,24 @@ def run_up(settings: Settings) -> int:
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_one(run_dir):
         settings, simulator_port = _with_ports(settings)
+        _migrate(settings)
         return asyncio.run(_supervise(settings, plan(settings, simulator_port), run_dir))
+
+
+def _migrate(settings: Settings) -> None:
+    """Bring a database to this release's schema; a file is brought there by its core.
+
+    One command is a whole installation. Where cores run by themselves, during a rolling
+    upgrade above all, the operator says when.
+    """
+    if not settings.store_is_postgres:
+        return
+    environment = _without_settings(settings) | settings.environment(provider_keys=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mintgate_core", "migrate"], env=environment, check=False
+    )
+    if done.returncode:
+        raise CliError("the database is not at the schema of this release")
 
 
 def plan(settings: Settings, simulator_port: int) -> list[list[ChildSpec]]:

@@ -143,12 +143,12 @@ class Mint:
         )
 
     async def account(
-        self, name: str, *, postpaid: bool, secret: str = ""
+        self, name: str, *, postpaid: bool, secret: str = "", account_id: str = ""
     ) -> tuple[Account, Minted]:
         """Make an account with its first master key."""
         now_ms = await self._store.now_ms()
         account = Account(
-            account_id=new_account_id(),
+            account_id=account_id or new_account_id(),
             name=requests.text(name, "name", requests.NAME_CHARACTERS_MAX, least=1),
             wallet_id=new_line_id(now_ms),
             postpaid=postpaid,

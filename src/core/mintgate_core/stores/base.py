@@ -177,6 +177,9 @@ class Store(Protocol):
     async def now_ms(self) -> int:
         """The store's clock."""
 
+    async def check(self) -> None:
+        """Do the least that needs the store, within a bound of its own. Raises `Unavailable`."""
+
     async def due_holds(self, limit: int) -> list[tuple[bytes, int]]:
         """(hold id, wallet id) of holds whose time is over, oldest first, without a lock."""
 

@@ -92,6 +92,9 @@ class MemoryStore:
             entries={i: dict(self.entries[i]) for i in needs.operation_ids if i in self.entries},
         )
 
+    async def check(self) -> None:
+        pass
+
     async def due_holds(self, limit: int) -> list[tuple[bytes, int]]:
         now_ms = self._clock()
         due = [hold for hold in self.hold_by_id.values() if hold.expires_at_ms <= now_ms]

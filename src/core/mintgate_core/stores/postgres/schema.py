@@ -90,6 +90,8 @@ def migrate(url: PostgresUrl, target: str = "head", deadline_s: float = MIGRATE_
 
 
 def _upgrade(url: PostgresUrl, target: str) -> None:
+    # It tells of its own plugins at the level of what an operator reads.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Alembic and SQLAlchemy are for migrations only; a core that serves never loads them.
     import alembic.command  # noqa: PLC0415
     import alembic.config  # noqa: PLC0415

@@ -35,6 +35,9 @@ WRITERS_MAX = 8
 READERS_MAX = 4
 """Reads take milliseconds; more connections would only share the same processors."""
 
+CHECK_S = 2.0
+"""A database that needs longer to tell the time cannot hold money in time either."""
+
 OPEN_DEADLINE_S = 8.0
 """How long a start waits for a database that is coming up."""
 
@@ -94,6 +97,9 @@ class PostgresStore:
 
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         return await self._write(lambda s: ledger.apply(s, self._hints, self._times, operations))
+
+    async def check(self) -> None:
+        await self._read(lambda s: s.query(s.now), deadline_s=CHECK_S)
 
     async def due_holds(self, limit: int) -> list[tuple[bytes, int]]:
         now_ms = await self.now_ms()

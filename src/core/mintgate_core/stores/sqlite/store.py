@@ -137,6 +137,9 @@ class SqliteStore:
     async def apply(self, operations: Sequence[Operation]) -> list[Answer]:
         return await self._write(lambda c: ledger.apply(c, self._clock, operations))
 
+    async def check(self) -> None:
+        await self._read(lambda c: c.execute("select 1").fetchone())
+
     async def due_holds(self, limit: int) -> list[tuple[bytes, int]]:
         now_ms = self._clock()
         return await self._read(lambda c: c.execute(sql.DUE_HOLDS, (now_ms, limit)).fetchall())
