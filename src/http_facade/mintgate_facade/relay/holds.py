@@ -69,6 +69,8 @@ class ActiveHolds:
         self._interval_s = min(PROGRESS_INTERVAL_S, (ttl_ms or HOLD_TTL_MS) / 3_000)
         self._holds: dict[bytes, ActiveHold] = {}
         self._by_key: dict[str, set[ActiveHold]] = {}
+        self.revoked_count = 0
+        """Requests that were ended because their key was revoked."""
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -92,6 +94,8 @@ class ActiveHolds:
     def remove(self, hold: ActiveHold) -> None:
         """Forget it: its request is over."""
         self._holds.pop(hold.hold_id, None)
+        if hold.ended_by is ENDED_BY_REVOCATION:
+            self.revoked_count += 1
         of_key = self._by_key.get(hold.key_id, set())
         of_key.discard(hold)
         if not of_key:

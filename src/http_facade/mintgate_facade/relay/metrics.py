@@ -21,9 +21,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mintgate_facade.dialects.base import FailureKind
     from mintgate_facade.relay.exchange import Exchange
@@ -131,6 +133,7 @@ class Metrics:
         )
         for name, text, read in asked:
             self._gauge(name, text).set_function(read)
+        self._registry.register(_Revocations(holds))
 
     def begun(self) -> None:
         """Note a request on a provider route."""
@@ -180,3 +183,18 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._registry)
+
+
+class _Revocations(Collector):
+    """Counted where requests are ended; read here."""
+
+    def __init__(self, holds: ActiveHolds) -> None:
+        self._holds = holds
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the one counter."""
+        yield CounterMetricFamily(
+            "mintgate_revocations_ended",
+            "Running requests that were ended because their key was revoked.",
+            self._holds.revoked_count,
+        )

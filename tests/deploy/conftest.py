@@ -1,0 +1,26 @@
+"""What the files for running it are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # one parser, in one place
+from mintgate._config_sources import variable_names
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = frozenset(variable_names())
+KUBERNETES = ROOT / "deploy/kubernetes"
+SYSTEMD = ROOT / "deploy/systemd"
+
+
+def documents(path: Path) -> list[Any]:
+    """The documents of a YAML file."""
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def unknown_settings(names: Iterator[str] | list[str]) -> list[str]:
+    """Names that look like settings of ours and are none."""
+    ours = [n for n in names if n.startswith("MINTGATE_") or n.endswith("_API_KEY")]
+    return [name for name in ours if name not in SETTINGS]
