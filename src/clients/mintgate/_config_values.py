@@ -23,6 +23,7 @@ from .money import nano_usd, usd
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
 CORES_MAX: Final = 16
+DRAIN_SECONDS_MAX: Final = 3_600
 HOLD_TTL_MS_MIN: Final = 1_000
 RESTARTS_PER_MINUTE_MAX: Final = 1_000
 HOLD_TTL_MS_MAX: Final = 3_600_000
@@ -273,6 +274,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse_whole(HOLD_TTL_MS_MIN, HOLD_TTL_MS_MAX),
         f"milliseconds, {HOLD_TTL_MS_MIN:,} to {HOLD_TTL_MS_MAX:,}, without commas",
         _is(120_000),
+    ),
+    Setting(
+        "drain_seconds",
+        parse_whole(0, DRAIN_SECONDS_MAX),
+        f"seconds, 0 to {DRAIN_SECONDS_MAX}",
+        _is(30),
     ),
     Setting(
         "restarts_per_minute",

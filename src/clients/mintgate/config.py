@@ -73,6 +73,8 @@ class Settings:
     public_url: str
     """Where users find the gateway, without a slash at its end."""
     hold_ttl_ms: int
+    drain_seconds: int
+    """How long running requests may go on after a signal to stop."""
     restarts_per_minute: int
     """How often `mintgate up` starts a process that died again before it gives up."""
     log_level: str

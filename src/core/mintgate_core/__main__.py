@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ fell by a sixth at 32 clients, median of three paired runs."""
 
 EXIT_FINDINGS = 1
 EXIT_UNUSABLE = 2
+EXIT_HURRIED = 3
+"""Two signals: the second one did not let the first finish."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,8 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            # Asked a second time. Nothing acknowledged is lost by a death at any moment.
+            os._exit(EXIT_HURRIED)
+        stop.set()
+
     for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+        loop.add_signal_handler(signal_number, on_signal)
     options = core_options(settings)
     async with app.running(options) as core:
         # What exists now, the compiled prices above all, lives as long as the process: a

@@ -210,6 +210,8 @@ async def _serving(
         finally:
             # New calls are refused first; what is under way is answered; then the
             # lanes stop, with nothing left in them.
+            # Facades that have another core go there as soon as they hear of it.
+            await healthy.enter_graceful_shutdown()
             await server.stop(STOP_GRACE_S)
             for task in keeping:
                 task.cancel()

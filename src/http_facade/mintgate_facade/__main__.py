@@ -6,7 +6,6 @@ Several workers share a port (SO_REUSEPORT); the kernel spreads connections.
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import socket
 import sys
@@ -20,35 +19,19 @@ from mintgate.tracing import open_traces
 
 from mintgate_facade.app import Facade
 from mintgate_facade.relay.asgi import AbortFilter
+from mintgate_facade.server import DrainingServer
 from mintgate_facade.settings import FacadeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STOP_GRACE_S = 30
-"""How long running answers may go on after a signal to stop."""
+STOP_GRACE_S = 1
+"""What is left after the drain, a client that takes no bytes above all, is cancelled then."""
 KEEPALIVE_S = 75
 """Longer than the idle time of the SDKs' pools, so that they close first."""
 BACKLOG = 2_048
-GC_THRESHOLDS = (20_000, 20, 50)
 THREAD_SWITCH_S = 0.0005
 """gRPC's and the outbox's threads want the interpreter at once when something has arrived."""
-
-
-class _Server(uvicorn.Server):
-    """Says on standard output when connections are accepted."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        # What exists now lives as long as the process: a full collection that walks it
-        # would stop every stream for tens of milliseconds.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-        if self.started and sockets:
-            host, port = sockets[0].getsockname()[:2]
-            sys.stdout.write(f"MINTGATE_READY http={host}:{port}\n")
-            sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     _quieten_the_server()
     sys.setswitchinterval(THREAD_SWITCH_S)
-    server = _Server(
+    facade = Facade(facade_settings, traces)
+    server = DrainingServer(
         uvicorn.Config(
-            Facade(facade_settings, traces),
+            facade,
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -85,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             timeout_keep_alive=KEEPALIVE_S,
             timeout_graceful_shutdown=STOP_GRACE_S,
             backlog=BACKLOG,
-        )
+        ),
+        facade,
+        facade_settings.drain_s,
     )
     server.run(sockets=[listener])
     if traces is not None:

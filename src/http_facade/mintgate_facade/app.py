@@ -16,9 +16,11 @@ from mintgate.v1.meter_pb2_grpc import MeterServiceStub
 from mintgate_facade.background import TaskSet
 from mintgate_facade.control.app import create_control
 from mintgate_facade.control.core import Core
+from mintgate_facade.relay.asgi import closing
 from mintgate_facade.relay.charges import Charges
 from mintgate_facade.relay.core_calls import CoreCalls
 from mintgate_facade.relay.cores import Cores
+from mintgate_facade.relay.failures import GATEWAY_STOPS
 from mintgate_facade.relay.gateway import Gateway
 from mintgate_facade.relay.holds import ActiveHolds
 from mintgate_facade.relay.link import LedgerLink
@@ -52,6 +54,7 @@ class Facade:
         self._settings = settings
         self._traces = traces
         self._running: _Running | None = None
+        self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -60,7 +63,18 @@ class Facade:
         elif self._running is None:
             raise RuntimeError("the facade was not started")
         else:
-            await self._running.gateway(scope, receive, send)
+            await self._running.gateway(scope, receive, closing(send) if self._draining else send)
+
+    def drain(self) -> None:
+        """Say that this worker is not ready any more, and close connections after each answer."""
+        self._draining = True
+        if self._running is not None:
+            self._running.draining = True
+
+    def end_running(self) -> None:
+        """End every running request with its native error, charged for what was delivered."""
+        if self._running is not None:
+            self._running.holds.end_all(GATEWAY_STOPS)
 
     @property
     def metrics_port(self) -> int | None:
@@ -99,6 +113,7 @@ class _Running:
         channel = self.channel = Cores(
             [(target, open_aio_channel(target)) for target in settings.shuffled_core_targets()]
         )
+        self.draining = False
         self.metrics = Metrics()
         self.metrics_port: int | None = None
         self._ports = contextlib.AsyncExitStack()
@@ -192,6 +207,8 @@ class _Running:
 
     async def ready(self) -> str:
         """What is missing before a request could be served; nothing when all is well."""
+        if self.draining:
+            return "this worker is being stopped"
         if not self.outbox.accepting:
             return "the outbox cannot be written"
         if not self.link.connected or not await self.core.serving():

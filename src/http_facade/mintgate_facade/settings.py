@@ -43,6 +43,8 @@ class FacadeSettings:
     accounts: Mapping[str, ProviderAccount]
     """By provider slug; providers without an account are not served."""
     hold_ttl_ms: int = 0
+    drain_s: float = 30.0
+    """How long running requests may go on after a signal to stop."""
     log_level: str = "INFO"
     log_format: str = "auto"
     metrics_host: str = "127.0.0.1"
@@ -68,6 +70,7 @@ class FacadeSettings:
             simulated=settings.simulated,
             accounts=_accounts(settings),
             hold_ttl_ms=settings.hold_ttl_ms,
+            drain_s=settings.drain_seconds,
             log_level=settings.log_level,
             log_format=settings.log_format,
             metrics_host=settings.metrics_host,

@@ -27,7 +27,7 @@ class Bounds:
 
     ready_s: float = 60.0
     stop_s: float = 40.0
-    """From SIGTERM to SIGKILL; longer than the 30 s that a facade gives open streams."""
+    """From SIGTERM to SIGKILL; longer than the time that a facade gives open streams."""
     restarts_max: int = 5
     """More deaths than this within the window, and the supervisor gives up."""
     restart_window_s: float = 60.0

@@ -45,6 +45,8 @@ _log = logging.getLogger("mintgate.supervisor")
 READY_MARK: Final = "MINTGATE_READY "
 MASTER_KEY_MARK: Final = "MINTGATE_MASTER_KEY "
 SIMULATOR_READY_MARK: Final = "listening on "
+STOP_MARGIN_S: Final = 15.0
+"""What a facade may take beyond its drain time: to end requests, and to empty its outbox."""
 SIMULATOR_HOST: Final = "127.0.0.1"
 
 
@@ -221,7 +223,10 @@ async def _supervise(
         on_line=lines.take,
         log=_log.warning if logs.is_json(settings.log_format) else _echo,
         on_stage=lambda names: status.update(f"waiting for {names}"),
-        bounds=Bounds(restarts_max=settings.restarts_per_minute),
+        bounds=Bounds(
+            restarts_max=settings.restarts_per_minute,
+            stop_s=settings.drain_seconds + STOP_MARGIN_S,
+        ),
     )
 
     def on_ready() -> None:

@@ -35,6 +35,18 @@ class AbortFilter(logging.Filter):
         return not isinstance(failure, AnswerAborted | asyncio.CancelledError)
 
 
+def closing(send: Send) -> Send:
+    """Make answers say that their connection closes after them."""
+
+    async def send_closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"connection", b"close")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_closing
+
+
 async def send_start(send: Send, status: int, headers: Headers) -> None:
     """Send status and headers."""
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -17,6 +17,11 @@ LEDGER_AWAY = Failure(
 )
 
 KEY_REVOKED = Failure(FailureKind.UNAUTHENTICATED, "The API key was revoked.", code="key_revoked")
+GATEWAY_STOPS = Failure(
+    FailureKind.LEDGER_AWAY,
+    "The gateway is being restarted, so the request was ended. What was delivered was charged.",
+    code="gateway_stops",
+)
 ENDED_BY_REVOCATION = Failure(
     FailureKind.UNAUTHENTICATED,
     "The API key was revoked, so its request was ended. What was delivered was charged.",
