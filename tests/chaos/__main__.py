@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.nemesis import Faults
+from tests.chaos.nemesis import Faults, tormenting
 from tests.chaos.run import run
 from tests.servers.postgres import running_postgres
 
@@ -31,16 +31,19 @@ def main() -> int:
             run(
                 Path(directory),
                 server.url(server.create_database()),
-                server,
+                tormenting(faults, server, _say),
                 seed=options.seed,
-                faults=faults,
                 cores=options.cores,
-                say=lambda line: print(line, flush=True),  # noqa: T201 - a command's output
             )
         )
     sys.stdout.write(json.dumps(verdict.document(), indent=2) + "\n")
     clean = not verdict.wrong and not verdict.audit_findings and not verdict.holds_left
     return 0 if clean else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from mintgate_core.ledger.types import (
     WindowCap,
 )
 from mintgate_core.stores.conformance.builders import settling, stated
-from mintgate_core.stores.conformance.model import Model
+from mintgate_core.stores.conformance.model import Model, Window
 
 RESOLVING = (JournalKind.SETTLE, JournalKind.RELEASE, JournalKind.EXPIRE)
+DAY_MS = 86_400_000
 SETTLING = (JournalKind.SETTLE, JournalKind.LATE_SETTLE)
 
 
@@ -166,11 +167,21 @@ class _Replay:
         reserve = Reserve(
             token.hold_id, token.wallet_id, token.subject, stated(token.amount_nano_usd), ttl_ms
         )
+        self._learn_window(hold)
         answer = self.model.answer(reserve)
         if not isinstance(answer, Reserved):
             self.wrong.append(f"OVERSPENT: {token.hold_id.hex()} was granted, model: {answer!r}")
         elif answer.token != token:
             self.wrong.append(f"hold {token.hold_id.hex()} draws on {token.line_ids}")
+
+    def _learn_window(self, hold: Granted) -> None:
+        """Take over a window that a hold which nobody heard of may have opened."""
+        key = self.model.keys[hold.token.subject.key_id]
+        if self.certain or key.window_cap is None or key.key_id in self.model.windows:
+            return
+        end_ms = (hold.reserved_at_ms // DAY_MS + 1) * DAY_MS
+        window = Window(hold.token.line_ids[1], end_ms, key.window_cap.cap_nano_usd)
+        self.model.windows[key.key_id] = window
 
     def resolve(self, entry: Entry) -> bool:
         """Take one entry; False when its hold is not open yet in this millisecond."""

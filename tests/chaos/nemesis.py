@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tests.chaos.cluster import READY_WAIT_S, Cluster, Core
 from tests.harness import eventually
@@ -31,14 +32,23 @@ class Faults:
         return plan
 
 
-async def torment(
-    cluster: Cluster,
-    server: PostgresServer | None,
+def tormenting(
     faults: Faults,
+    server: PostgresServer | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Callable[[Cluster, random.Random], Awaitable[Counter[str]]]:
+    """What `run` does to its cluster: every fault, in a seeded order."""
+    return partial(_torment, faults=faults, server=server, say=say)
+
+
+async def _torment(
+    cluster: Cluster,
     rng: random.Random,
+    *,
+    faults: Faults,
+    server: PostgresServer | None,
     say: Callable[[str], None],
 ) -> Counter[str]:
-    """Carry out every fault and return how many of each kind there were."""
     done: Counter[str] = Counter()
     for number, fault in enumerate(faults.plan(rng), start=1):
         await asyncio.sleep(rng.uniform(0.1, 0.8))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.history import check
-from tests.chaos.nemesis import Faults, torment
 from tests.chaos.workload import TTL_MS, Load
-from tests.servers.postgres import PostgresServer
 
 QUIET_WAIT_S = TTL_MS / 1_000 + 25
 """A hold's time to live, a core's grace after its start, sweeps of 200, a busy machine."""
+
+Torment = Callable[[Cluster, random.Random], Awaitable[Counter[str]]]
+"""Carries out faults while the load runs, and says how many of each kind there were."""
 
 WALLETS = 6
 BUYERS = 24
@@ -46,14 +48,7 @@ class Verdict:
 
 
 async def run(
-    directory: Path,
-    store: str,
-    server: PostgresServer | None,
-    *,
-    seed: int,
-    faults: Faults,
-    cores: int = 3,
-    say: Callable[[str], None] = lambda _line: None,
+    directory: Path, store: str, torment: Torment, *, seed: int, cores: int = 3
 ) -> Verdict:
     """Run and judge. The moments and choices of both sides come from the seed."""
     verdict = Verdict(seed)
@@ -68,7 +63,7 @@ async def run(
             for _ in range(BUYERS):
                 buyers.create_task(load.buy())
             moments = random.Random(seed + 1)  # noqa: S311 - likewise
-            done = await torment(cluster, server, faults, moments, say)
+            done = await torment(cluster, moments)
             load.stop.set()
         verdict.kills, verdict.freezes, verdict.restarts = (
             done["kill"],

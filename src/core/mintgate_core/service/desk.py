@@ -7,12 +7,10 @@ Every card is kept in the store before the first hold that names it.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from mintgate_core.clock import Clock
-from mintgate_core.ledger.errors import Invalid, LedgerError, Unpriced
+from mintgate_core.ledger.errors import Invalid, Unpriced
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
 from mintgate_core.ledger.operations import Price
 from mintgate_core.ledger.types import Measured, Subject
@@ -35,14 +33,6 @@ from mintgate_core.stores.base import Store, StoredPrice
 CARDS_CACHED_MAX = 16_384
 """Cards by version; more than every model of every provider over years of changes."""
 
-REFRESH_INTERVAL_S = 2.0
-"""How long a price that was set through one core may be unknown to another. A hold carries the
-version of its price, so a settle is rated at that one wherever it arrives."""
-
-log = logging.getLogger(__name__)
-
-Sleep = Callable[[float], Awaitable[None]]
-
 
 class Desk:
     """Quotes and rates."""
@@ -52,39 +42,13 @@ class Desk:
         self._clock = clock
         self._book = book
         self._cards: dict[str, RateCard] = {}
-        self._known: set[StoredPrice] = set()
-        """Prices set at run time that are in the book."""
 
     @classmethod
     async def open(cls, store: Store, clock: Clock) -> Desk:
         """Load the book with every price that was set at run time."""
         stored = await store.overrides()
         overrides = [Override(p.account_id, RateCard.from_json(p.card_json)) for p in stored]
-        desk = cls(store, PriceBook.load(overrides), clock)
-        desk._known.update(stored)
-        return desk
-
-    async def run(self, sleep: Sleep = asyncio.sleep) -> None:
-        """Take over prices that other cores set, until cancelled."""
-        while True:
-            await sleep(REFRESH_INTERVAL_S)
-            try:
-                await self.refresh()
-            except LedgerError as error:
-                log.warning("prices cannot be read: %s", error)
-
-    async def refresh(self) -> None:
-        """Put into force what the store has and this core does not know yet."""
-        for stored in await self._store.overrides():
-            if stored in self._known:
-                continue
-            self._known.add(stored)
-            card = RateCard.from_json(stored.card_json)
-            try:
-                self._book.put(Override(stored.account_id, card))
-            except ValueError:
-                # The core that kept it took it; a newer one may take what this one does not.
-                log.exception("price %s of another core cannot be used", card.version)
+        return cls(store, PriceBook.load(overrides), clock)
 
     def find(self, account_id: str, provider: str, model: str) -> RateCard:
         """The card in force. Raises `Unpriced`."""
@@ -178,9 +142,7 @@ class Desk:
             raise Invalid(str(error), field="price") from None
         # The store first: a price that could not be kept must not be in force.
         await self._keep(kept)
-        stored = StoredPrice(account_id, kept.to_json(), self._clock())
-        await self._store.add_override(stored)
-        self._known.add(stored)
+        await self._store.add_override(StoredPrice(account_id, kept.to_json(), self._clock()))
         return self._book.put(Override(account_id, kept))
 
     def warm(self) -> None:

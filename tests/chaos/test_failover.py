@@ -1,0 +1,103 @@
+"""A primary that dies under load, and the standby that takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import Cluster
+from tests.chaos.run import run
+from tests.chaos.test_chaos import assert_clean
+from tests.e2e.load import fire
+from tests.harness import eventually, installation
+from tests.servers.postgres import HOST, PostgresServer, running_postgres, running_standby
+from tests.servers.proxy import running_proxy
+
+STANDBY = "standby"
+LOAD_S = 4.0
+"""Load before and after the failover."""
+REQUESTS = 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_synchronous_standby_takes_over(tmp_path: Path) -> None:
+    """The primary dies under load; the synchronous standby has every acknowledged settle."""
+    with running_postgres() as primary:
+        database = primary.create_database()
+        with (
+            running_standby(primary, STANDBY) as standby,
+            running_proxy(HOST, primary.port) as proxy,
+        ):
+            primary.wait_for_standby(STANDBY)
+            primary.require_standby(STANDBY)
+
+            async def fail_over(_cluster: Cluster, _rng: random.Random) -> Counter[str]:
+                await asyncio.sleep(LOAD_S)
+                await asyncio.to_thread(primary.stop, "immediate")
+                await asyncio.to_thread(standby.promote)
+                proxy.target = (HOST, standby.port)
+                proxy.cut()
+                await asyncio.sleep(LOAD_S)
+                return Counter()
+
+            verdict = await run(
+                tmp_path,
+                primary.url(database).replace(f":{primary.port}/", f":{proxy.port}/"),
+                fail_over,
+                seed=secrets.randbelow(2**31),
+            )
+    assert_clean(verdict)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_asynchronous_standby_is_healed_by_the_facade(tmp_path: Path) -> None:
+    """A standby without the tail of the log takes over; the facade sends what it lost again."""
+    with running_postgres() as primary:
+        database = primary.create_database()
+        with (
+            running_standby(primary, STANDBY) as standby,
+            running_proxy(HOST, primary.port) as proxy,
+        ):
+            store = primary.url(database).replace(f":{primary.port}/", f":{proxy.port}/")
+            with installation(tmp_path, MINTGATE_STORE=store, MINTGATE_WORKERS="2") as gateway:
+                key_id, secret = gateway.mint(None)
+                known = await fire(gateway.url, [secret] * REQUESTS)
+                await asyncio.to_thread(primary.wait_for_standby, STANDBY)
+                await asyncio.to_thread(_stop_receiving, primary, standby)
+                lost = await fire(gateway.url, [secret] * REQUESTS)
+                assert len(known.completed) == len(lost.completed) == REQUESTS
+                await asyncio.to_thread(primary.stop, "immediate")
+                await asyncio.to_thread(standby.promote)
+                charged = "select count(*) from charge_detail"
+                assert standby.execute(charged, database) == [(REQUESTS,)], "nothing was lost"
+                proxy.target = (HOST, standby.port)
+                proxy.cut()
+                await asyncio.to_thread(eventually, gateway.ready, 30, "readiness")
+                # What the facade hears with its next answer is that the history is another.
+                after = await fire(gateway.url, [secret])
+                wanted = {*known.completed, *lost.completed, *after.completed}
+                assert len(wanted) == 2 * REQUESTS + 1
+
+                def all_charged() -> bool:
+                    return {event.request_id for event in gateway.events(key_id)} == wanted
+
+                await asyncio.to_thread(eventually, all_charged, 30, "the charges that were lost")
+                events = gateway.events(key_id)
+                assert len(events) == len(wanted)
+                assert sum(event.late for event in events) == REQUESTS
+                await asyncio.to_thread(gateway.audit)
+
+
+def _stop_receiving(primary: PostgresServer, standby: PostgresServer) -> None:
+    """Leave a standby behind: what is committed from now on it never hears of."""
+    standby.execute("alter system set primary_conninfo = ''")
+    standby.execute("select pg_reload_conf()")
+    none = "select count(*) = 0 from pg_stat_replication"
+    eventually(lambda: primary.execute(none) == [(True,)], 30, "the end of replication")
