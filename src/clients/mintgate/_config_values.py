@@ -177,6 +177,12 @@ def parse_directory(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def parse_file(text: str) -> Path:
+    """Parse the path of a file; whether it can be used is told where it is."""
+    _refuse_unless(bool(text))
+    return Path(text).expanduser()
+
+
 def reachable(host: str, port: int) -> str:
     """Return host:port as a client on this machine would write it."""
     host = _ANY_ADDRESS.get(host, host)
@@ -216,6 +222,7 @@ def _is(value: object) -> Callable[[Mapping[str, Any]], Any]:
 
 _PORT = parse_whole(0, PORT_MAX)
 _PORT_ALLOWED = "a port, 0 to 65535; 0 picks a free one"
+_FILE_ALLOWED = "a file in PEM"
 _SWITCH_ALLOWED = "1 or 0"
 _TOKEN_ALLOWED = f"at least {TOKEN_CHARACTERS_MIN} printable characters without blanks"
 
@@ -268,6 +275,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         f"host:port, or up to {CORES_MAX} different ones with commas between them",
         default_core_target,
     ),
+    Setting("grpc_tls_cert", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("grpc_tls_key", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("grpc_tls_client_ca", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("grpc_insecure", parse_switch, _SWITCH_ALLOWED, _is(value=False)),
+    Setting("core_ca", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("core_cert", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("core_key", parse_file, _FILE_ALLOWED, _is(None)),
+    Setting("core_server_name", parse_host, "a host name, without a port", _is(None)),
     Setting("public_url", parse_url, "an http:// or https:// URL", default_public_url),
     Setting(
         "hold_ttl_ms",

@@ -70,6 +70,17 @@ class Settings:
     service_token: str | None
     core_target: str
     """Where a facade finds the core, host:port; several cores with commas between them."""
+    grpc_tls_cert: Path | None
+    """Core's certificate and, in the next two, its key and whose clients it lets in."""
+    grpc_tls_key: Path | None
+    grpc_tls_client_ca: Path | None
+    grpc_insecure: bool
+    """Plain text is allowed between machines, because their network is private."""
+    core_ca: Path | None
+    """Who signs core's certificate, for facades and commands; see `mintgate.tls`."""
+    core_cert: Path | None
+    core_key: Path | None
+    core_server_name: str | None
     public_url: str
     """Where users find the gateway, without a slash at its end."""
     hold_ttl_ms: int

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -85,6 +86,8 @@ class CoreOptions:
     host: str = "127.0.0.1"
     port: int = 0
     first: FirstAccount = field(default_factory=FirstAccount)
+    credentials: grpc.ServerCredentials | None = None
+    """TLS; None for plain text."""
     sweep: bool = True
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -256,7 +259,10 @@ async def _server(
     reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME), server)
     address = host_and_port(options.host, options.port)
     try:
-        port = server.add_insecure_port(address)
+        if options.credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, options.credentials)
     except RuntimeError:
         raise Unavailable(f"cannot listen on {address}") from None
     await server.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mintgate.config import Settings
+from mintgate.tls import server_credentials
 from mintgate.tokens import load_or_create
 from mintgate.tracing import open_traces
 
@@ -24,6 +25,7 @@ def core_options(settings: Settings) -> CoreOptions:
         service_token=tokens.service,
         host=settings.host,
         port=settings.grpc_port,
+        credentials=server_credentials(settings),
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,

@@ -111,7 +111,10 @@ class _Running:
     def __init__(self, settings: FacadeSettings, traces: Traces | None) -> None:
         token = settings.service_token
         channel = self.channel = Cores(
-            [(target, open_aio_channel(target)) for target in settings.shuffled_core_targets()]
+            [
+                (target, open_aio_channel(target, settings.core_tls))
+                for target in settings.shuffled_core_targets()
+            ]
         )
         self.draining = False
         self.metrics = Metrics()

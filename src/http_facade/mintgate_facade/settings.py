@@ -6,7 +6,9 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mintgate.channel import Tls
 from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
+from mintgate.tls import core_tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,7 @@ class FacadeSettings:
     simulated: bool
     accounts: Mapping[str, ProviderAccount]
     """By provider slug; providers without an account are not served."""
+    core_tls: Tls | None = None
     hold_ttl_ms: int = 0
     drain_s: float = 30.0
     """How long running requests may go on after a signal to stop."""
@@ -65,6 +68,7 @@ class FacadeSettings:
             host=settings.host,
             http_port=settings.http_port,
             core_target=settings.core_target,
+            core_tls=core_tls(settings),
             service_token=tokens.service,
             outbox_directory=settings.data_dir / _OUTBOX_DIRECTORY,
             simulated=settings.simulated,

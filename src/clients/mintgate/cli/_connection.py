@@ -15,6 +15,7 @@ from mintgate.client import Client
 from mintgate.config import Settings
 from mintgate.errors import InvalidArgument, OutcomeUnknown
 from mintgate.retry import RetryPolicy
+from mintgate.tls import core_tls
 
 from ._app import CliError
 
@@ -73,7 +74,7 @@ def connect(target: str | None, key: str | None) -> Iterator[Connection]:
             f"(there is no operator token in {settings.data_dir})"
         )
     retry = RetryPolicy(attempts_max=_ATTEMPTS_MAX)
-    with Client(target, credential, retry=retry) as client:
+    with Client(target, credential, tls=core_tls(settings, target), retry=retry) as client:
         try:
             yield Connection(client, operator=credential == operator_token)
         except OutcomeUnknown as error:

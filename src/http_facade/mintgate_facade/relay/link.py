@@ -137,6 +137,7 @@ class LedgerLink:
         self._connected = False
         self._closing = False
         self._retry_s = RECONNECT_FIRST_S
+        self._said = ""
 
     @property
     def connected(self) -> bool:
@@ -210,7 +211,7 @@ class LedgerLink:
             except TimeoutError:
                 _log.warning("ledger stream lost: no connection within %s s", CONNECT_WAIT_S)
             except grpc.aio.AioRpcError as failure:
-                _log.warning("ledger stream lost: %s %s", failure.code().name, failure.details())
+                self._say_lost(f"{failure.code().name} {failure.details()}")
             except (asyncio.InvalidStateError, grpc.aio.UsageError, ConnectionError) as failure:
                 _log.warning("ledger stream lost: %s", failure)
             except Exception:  # noqa: BLE001 - the link must outlive any defect
@@ -242,6 +243,7 @@ class LedgerLink:
         async with asyncio.timeout(CONNECT_WAIT_S):
             await call.wait_for_connection()
         self._connected = True
+        self._said = ""
         while True:
             while not self._queue:
                 if self._route.here() != place:
@@ -270,6 +272,12 @@ class LedgerLink:
             self._deliver(batch, response.results)
             if self._history is not None and response.store_epoch:
                 _record(self._history, batch, response)
+
+    def _say_lost(self, why: str) -> None:
+        """Log why the stream was lost; the same again, try after try, says nothing new."""
+        if why != self._said:
+            self._said = why
+            _log.warning("ledger stream lost: %s", why)
 
     def _take_batch(self) -> list[_Slot]:
         batch: list[_Slot] = []
