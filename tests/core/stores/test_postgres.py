@@ -69,6 +69,7 @@ async def test_reply_lost_after_the_commit_is_charged_once(proxied: Proxy, datab
         proxied.on_request = lose_one
         settled = expect(await tenant.apply(settling(held.token, 60)), Settled)
         assert lost == 1
+        assert store.retry_count == 1
         assert settled.charged_nano_usd == 60
         proxied.on_request = None
         assert await tenant.apply(settling(held.token, 60)) == settled

@@ -11,17 +11,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
+from mintgate.distribution import Distribution, histogram
 from mintgate.v1 import error_pb2, ledger_pb2
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from mintgate_core.clock import Clock
@@ -62,24 +66,13 @@ class Metrics:
         self._expired = _counter(
             registry, "mintgate_expired_holds", "Holds that this core resolved by expiry."
         )
-        self._batch = Histogram(
-            "mintgate_lane_batch_operations",
-            "Operations in one transaction.",
-            buckets=BATCH_BUCKETS,
-            registry=registry,
-        )
-        self._transaction = Histogram(
-            "mintgate_lane_transaction_seconds",
-            "From the begin of a batch's transaction to its answer, retries included.",
-            buckets=TRANSACTION_BUCKETS_S,
-            registry=registry,
-        )
+        self._batch = Distribution(BATCH_BUCKETS)
+        self._transaction = Distribution(TRANSACTION_BUCKETS_S)
+        registry.register(_Lanes(self._batch, self._transaction))
         self._queue = _gauge(
             registry, "mintgate_lane_queue_operations", "Operations that wait for a transaction."
         )
-        self._retries = _counter(
-            registry, "mintgate_store_retries", "Transactions that were run again."
-        )
+        registry.register(_Retries(store))
         self._store_up = _gauge(
             registry, "mintgate_store_up", "1 when the store answered this scrape."
         )
@@ -121,10 +114,6 @@ class Metrics:
         self._batch.observe(len(operations))
         self._transaction.observe(seconds)
 
-    def store_retried(self) -> None:
-        """Note that a transaction is run again."""
-        self._retries.inc()
-
     def audited(self, checks: Sequence[Check] | None, seconds: float) -> None:
         """Note an audit; None when it could not be made."""
         self._audit.note(checks, seconds, self._clock())
@@ -161,6 +150,40 @@ class _Operations(Collector):
         for (kind, outcome), count in sorted(sums.items()):
             family.add_metric((kind, outcome), count)
         yield family
+
+
+class _Lanes(Collector):
+    """The two distributions of the lanes' transactions."""
+
+    def __init__(self, batch: Distribution, transaction: Distribution) -> None:
+        self._batch = batch
+        self._transaction = transaction
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Yield both."""
+        yield histogram(
+            "mintgate_lane_batch_operations", "Operations in one transaction.", {"": self._batch}
+        )
+        yield histogram(
+            "mintgate_lane_transaction_seconds",
+            "From the begin of a batch's transaction to its answer, retries included.",
+            {"": self._transaction},
+        )
+
+
+class _Retries(Collector):
+    """Counted by the store, read at each scrape."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the one counter."""
+        yield CounterMetricFamily(
+            "mintgate_store_retries",
+            "Transactions that the store ran again.",
+            self._store.retry_count,
+        )
 
 
 class _Held(Collector):

@@ -174,6 +174,10 @@ class Store(Protocol):
         old one may have been lost with the tail of its log, and are worth repeating.
         """
 
+    @property
+    def retry_count(self) -> int:
+        """How many transactions this store has run again since it was opened."""
+
     async def now_ms(self) -> int:
         """The store's clock."""
 

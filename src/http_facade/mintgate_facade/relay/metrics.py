@@ -12,16 +12,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from mintgate.distribution import Distribution, histogram
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
@@ -59,46 +59,14 @@ class Metrics:
             ("provider", "kind"),
             registry=registry,
         )
-        self._upstream = Histogram(
-            "mintgate_upstream_seconds",
-            "From sending a request to the end of the provider's answer.",
-            ("provider",),
-            buckets=UPSTREAM_BUCKETS_S,
-            registry=registry,
-        )
-        self._first_byte = Histogram(
-            "mintgate_upstream_first_byte_seconds",
-            "From sending a request to the headers of the provider's answer.",
-            ("provider",),
-            buckets=UPSTREAM_BUCKETS_S,
-            registry=registry,
-        )
-        self._added = Histogram(
-            "mintgate_added_latency_seconds",
-            "Time of a charged request in the gateway without the provider: from its last byte "
-            "read to forwarding it, and from the answer's end to its charge being durable.",
-            buckets=ADDED_BUCKETS_S,
-            registry=registry,
-        )
-        self._link_batch = Histogram(
-            "mintgate_link_batch_operations",
-            "Ledger operations in one message.",
-            buckets=BATCH_BUCKETS,
-            registry=registry,
-        )
-        self._link_round_trip = Histogram(
-            "mintgate_link_round_trip_seconds",
-            "From sending a message to the ledger to its answer.",
-            buckets=LINK_BUCKETS_S,
-            registry=registry,
-        )
+        self._timed = _Timed()
+        registry.register(self._timed)
         self._running = 0
         self._gauge("mintgate_running_requests", "Requests on provider routes.").set_function(
             lambda: self._running
         )
         # Finding a child by its labels costs more than adding to it.
         self._requests_by: dict[tuple[str, str, int], Counter] = {}
-        self._upstream_by: dict[str, tuple[Histogram, Histogram]] = {}
 
     def watch(self, link: LedgerLink, outbox: Outbox, holds: ActiveHolds) -> None:
         """Name the parts that are asked at each scrape."""
@@ -158,20 +126,15 @@ class Metrics:
 
     def link_answered(self, count: int, seconds: float) -> None:
         """Note one message of the ledger link."""
-        self._link_batch.observe(count)
-        self._link_round_trip.observe(seconds)
+        self._timed.link_batch.observe(count)
+        self._timed.link_round_trip.observe(seconds)
 
     async def render(self) -> bytes:
         """Everything in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def _observe_upstream(self, exchange: Exchange) -> None:
-        slug = exchange.target.slug
-        children = self._upstream_by.get(slug)
-        if children is None:
-            children = (self._first_byte.labels(slug), self._upstream.labels(slug))
-            self._upstream_by[slug] = children
-        first_byte, whole = children
+        first_byte, whole = self._timed.of_provider(exchange.target.slug)
         first_byte.observe((exchange.answered_ns - exchange.forwarded_ns) / _NS_PER_S)
         if not exchange.upstream_ended_ns:
             return
@@ -179,10 +142,59 @@ class Metrics:
         if exchange.admitted_ns and exchange.cost_nano_usd is not None:
             after_ns = time.monotonic_ns() - exchange.upstream_ended_ns
             before_ns = exchange.forwarded_ns - exchange.admitted_ns
-            self._added.observe((before_ns + after_ns) / _NS_PER_S)
+            self._timed.added.observe((before_ns + after_ns) / _NS_PER_S)
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._registry)
+
+
+class _Timed(Collector):
+    """Everything that is measured at each request."""
+
+    def __init__(self) -> None:
+        self.added = Distribution(ADDED_BUCKETS_S)
+        self.link_batch = Distribution(BATCH_BUCKETS)
+        self.link_round_trip = Distribution(LINK_BUCKETS_S)
+        self._first_byte: dict[str, Distribution] = {}
+        self._upstream: dict[str, Distribution] = {}
+
+    def of_provider(self, slug: str) -> tuple[Distribution, Distribution]:
+        """A provider's time to its headers, and to the end of its answer."""
+        if slug not in self._upstream:
+            self._first_byte[slug] = Distribution(UPSTREAM_BUCKETS_S)
+            self._upstream[slug] = Distribution(UPSTREAM_BUCKETS_S)
+        return self._first_byte[slug], self._upstream[slug]
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Yield them all."""
+        yield histogram(
+            "mintgate_upstream_seconds",
+            "From sending a request to the end of the provider's answer.",
+            self._upstream,
+            "provider",
+        )
+        yield histogram(
+            "mintgate_upstream_first_byte_seconds",
+            "From sending a request to the headers of the provider's answer.",
+            self._first_byte,
+            "provider",
+        )
+        yield histogram(
+            "mintgate_added_latency_seconds",
+            "Time of a charged request in the gateway without the provider: from its last byte "
+            "read to forwarding it, and from the answer's end to its charge being durable.",
+            {"": self.added},
+        )
+        yield histogram(
+            "mintgate_link_batch_operations",
+            "Ledger operations in one message.",
+            {"": self.link_batch},
+        )
+        yield histogram(
+            "mintgate_link_round_trip_seconds",
+            "From sending a message to the ledger to its answer.",
+            {"": self.link_round_trip},
+        )
 
 
 class _Revocations(Collector):

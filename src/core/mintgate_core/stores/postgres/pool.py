@@ -48,6 +48,8 @@ class Pool:
         self._idle: list[Session] = []
         self._free = asyncio.Semaphore(size)
         self._closed = False
+        self.retry_count = 0
+        """Transactions that were run again."""
 
     async def run(
         self, work: Work[T], *, deadline_s: float = DEADLINE_S, attempt_s: float = ATTEMPT_S
@@ -67,6 +69,7 @@ class Pool:
                 raise tries.given_up() from None
             except (psycopg.Error, OSError) as error:
                 await tries.failed(error)
+                self.retry_count += 1
 
     async def _once(self, session: Session, work: Work[T], tries: _Tries, attempt_s: float) -> T:
         session.commit_sent = False

@@ -91,6 +91,10 @@ class PostgresStore:
     def epoch(self) -> int:
         return self._epoch
 
+    @property
+    def retry_count(self) -> int:
+        return self._writers.retry_count + self._readers.retry_count
+
     async def now_ms(self) -> int:
         ((database_ms, timeline),) = await self._read(lambda s: s.query(s.now))
         return self._times(database_ms, timeline)

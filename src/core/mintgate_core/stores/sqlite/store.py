@@ -131,6 +131,10 @@ class SqliteStore:
     def epoch(self) -> int:
         return 0
 
+    @property
+    def retry_count(self) -> int:
+        return 0
+
     async def now_ms(self) -> int:
         return self._clock()
 
