@@ -13,12 +13,12 @@ from mintgate_core.app import STOP_GRACE_S as CORE_STOP_S
 from mintgate_facade.__main__ import STOP_GRACE_S as FACADE_STOP_S
 from mintgate_facade.app import DELIVER_WAIT_S, STOP_WAIT_S
 
-from tests.deploy.conftest import KUBERNETES, ROOT, documents, unknown_settings
+from tests.deploy.conftest import DRAIN_S, KUBERNETES, ROOT, documents, unknown_settings
 from tests.harness import Installation, free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = documents(ROOT / "compose.yaml")[0]
-FACADE_NEEDS_S = FACADE_STOP_S + STOP_WAIT_S + DELIVER_WAIT_S
+FACADE_NEEDS_S = DRAIN_S + FACADE_STOP_S + STOP_WAIT_S + DELIVER_WAIT_S
 MANIFESTS = [
     document
     for path in sorted(KUBERNETES.glob("*.yaml"))

@@ -12,12 +12,12 @@ from mintgate_core.app import STOP_GRACE_S as CORE_STOP_S
 from mintgate_facade.__main__ import STOP_GRACE_S as FACADE_STOP_S
 from mintgate_facade.app import DELIVER_WAIT_S, STOP_WAIT_S
 
-from tests.deploy.conftest import SYSTEMD, unknown_settings
+from tests.deploy.conftest import DRAIN_S, SYSTEMD, unknown_settings
 
 UNITS = sorted(SYSTEMD.glob("*.service"))
 NEEDS_S = {
     "mintgate-core@.service": CORE_STOP_S,
-    "mintgate-http@.service": FACADE_STOP_S + STOP_WAIT_S + DELIVER_WAIT_S,
+    "mintgate-http@.service": DRAIN_S + FACADE_STOP_S + STOP_WAIT_S + DELIVER_WAIT_S,
 }
 
 
