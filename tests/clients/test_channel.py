@@ -33,6 +33,7 @@ def test_credential_that_no_header_carries_is_refused(credential: str) -> None:
         ("short", "…"),
         ("", ""),
         (None, ""),
+        ("redis://:secret-word@h", "…h"),
     ],
 )
 def test_mask_shows_enough_to_tell_apart(secret: str | None, shown: str) -> None:

@@ -116,7 +116,8 @@ def mask(secret: str | None) -> str:
         return ""
     if len(secret) < _MASKED_CHARACTERS_MIN:
         return "…"
-    tail = secret[-_SHOWN_CHARACTERS:]
+    # Of a URL with a short host, the last characters reach into the password before it.
+    tail = secret[-_SHOWN_CHARACTERS:].rpartition("@")[2]
     if secret.startswith(_KEY_MARK) and len(secret) >= len(_KEY_MARK) + _MASKED_CHARACTERS_MIN:
         return f"{secret[: len(_KEY_MARK) + _SHOWN_CHARACTERS]}…{tail}"
     return f"…{tail}"

@@ -165,8 +165,8 @@ async def test_a_top_up_is_seen_at_once(rig: Rig, clock: TurnedClock) -> None:
 
 
 async def test_what_needs_less_is_asked(rig: Rig, clock: TurnedClock) -> None:
-    """A smaller request that still fits is granted, whatever was refused before."""
-    minted = await rig.client().keys.mint("small", cap_nano_usd=HELD - 1)
+    """A request of exactly what was left is granted, whatever was refused before."""
+    minted = await rig.client().keys.mint("small", cap_nano_usd=198_000)
     clock.advance(1_000)
     assert await reason(rig, minted.secret) == CAP_EXCEEDED
     smaller = ledger_pb2.Bound(input_tokens=100, output_tokens=49)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from mintgate_core.clock import Clock
 from mintgate_core.ratelimit.base import Ask, Limiter, Note, Verdict
 from mintgate_core.ratelimit.memory import MemoryLimiter
-from mintgate_core.ratelimit.redis import REDIS_WAIT_S, LimiterAwayError, RedisLimiter
+from mintgate_core.ratelimit.redis import LimiterAwayError, RedisLimiter, wait_s
 
 FAILURES_MAX = 3
 """One slow answer on a busy machine is no outage; three in a row are."""
@@ -49,7 +49,7 @@ class FallbackLimiter:
     async def admit(self, asks: Sequence[Ask]) -> list[Verdict]:
         if not self.degraded:
             try:
-                async with asyncio.timeout(REDIS_WAIT_S):
+                async with asyncio.timeout(wait_s(len(asks))):
                     verdicts = await self._shared.admit(asks)
             except (LimiterAwayError, TimeoutError) as error:
                 self._failed(error)
