@@ -264,7 +264,7 @@ STEPS = st.lists(
 def test_memory_never_refuses_what_the_store_would_grant(
     steps: list[tuple[str, int, Any]],
 ) -> None:
-    """With one core, whatever is refused from memory the store refuses with the same numbers."""
+    """With one core, whatever is refused from memory the store would refuse too."""
     asyncio.run(_World().play(steps))
 
 
@@ -313,9 +313,14 @@ class _World:
         remembered = self.refusals.of(op)
         answer = await self._apply(op)
         if remembered is not None:
-            assert type(answer) is type(remembered)
-            if isinstance(remembered, Denied) and isinstance(answer, Denied):
-                assert vars(remembered) == vars(answer)
+            if isinstance(remembered, Denied):
+                # Which line is the tightest, and its room, may have changed since; the room
+                # only shrank, or this would have been forgotten.
+                assert isinstance(answer, Denied)
+                assert answer.required_nano_usd == remembered.required_nano_usd
+                assert answer.remaining_nano_usd <= remembered.remaining_nano_usd
+            else:
+                assert type(answer) is type(remembered)
         self.made.append((op, answer))
 
     async def _end(self, kind: str, op: Reserve, answer: Answer) -> None:

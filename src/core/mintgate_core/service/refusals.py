@@ -206,7 +206,10 @@ def _denial(op: Reserve, refusal: Denied, now_ms: int) -> _Denial:
 
 
 def _again(denial: _Denial, op: Reserve) -> Denied | None:
-    """The same refusal with the numbers of this request, if it needs more than there was."""
+    """The same refusal for this request, if it needs more than there was.
+
+    The room that it tells is that of the remembered moment; it can only have shrunk since.
+    """
     if _made_ms(op.hold_id) <= denial.hold_ms:
         # It may be the repeat of a reserve that was granted before the money ran out.
         return None
