@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mintgate import Settings
 from mintgate_core.app import STOP_GRACE_S as CORE_STOP_S
 from mintgate_facade.__main__ import STOP_GRACE_S as FACADE_STOP_S
 from mintgate_facade.app import DELIVER_WAIT_S, STOP_WAIT_S
@@ -103,6 +105,25 @@ def test_compose_names_settings_that_exist() -> None:
     ]
     assert unknown_settings(names) == []
     assert "MINTGATE_STORE" in names
+
+
+@pytest.mark.parametrize("service", ["migrate", "core", "http-a", "http-b"])
+def test_compose_environments_are_settings_that_load(service: str, tmp_path: Path) -> None:
+    """With its secrets filled in, each process's environment passes the gateway's own checks."""
+    filled = {
+        "POSTGRES_PASSWORD": "secret",
+        "MINTGATE_OPERATOR_TOKEN": "o" * 32,
+        "MINTGATE_SERVICE_TOKEN": "s" * 32,
+        "MINTGATE_BOOTSTRAP_MASTER_KEY": "qlk_live_" + "0" * 64,
+    }
+    environment = {
+        name: re.sub(r"\$\{(\w+):[^}]*\}", lambda m: filled.get(m[1], ""), value)
+        for name, value in COMPOSE["services"][service]["environment"].items()
+    }
+    settings = Settings.load(environment | {"MINTGATE_HOST": "0.0.0.0"}, tmp_path)
+    # Between containers, plain text has to be allowed by name.
+    assert settings.grpc_insecure
+    assert settings.metrics_port == 9100
 
 
 def test_compose_holds_no_secret() -> None:
