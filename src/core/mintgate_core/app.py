@@ -58,6 +58,12 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 STREAMS_MAX = 1_024
 """Open calls a connection: one link a worker, and room for many tails."""
 
+KEEPALIVE_MS = 30_000
+KEEPALIVE_WAIT_MS = 10_000
+"""A connection that says nothing is asked whether its other end still lives, and closed with its
+streams when no answer comes: machines that vanished must not hold them for ever. Clients that
+ping more often than gRPC's own bound allows are told to go away, which is its default."""
+
 STOP_GRACE_S = 1.0
 """Single calls end within milliseconds. Streams never end by themselves and are cut: their
 callers repeat what was not answered, by its id."""
@@ -243,6 +249,8 @@ async def _server(
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_concurrent_streams", STREAMS_MAX),
             ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_WAIT_MS),
         ],
     )
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
