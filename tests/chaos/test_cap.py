@@ -52,6 +52,7 @@ async def test_exactly_what_fits_is_granted(
                 operation = Operation(reserve=reserving(hold_id, key.id, ttl_ms=120_000))
                 # Some are sent twice, at once, to whichever cores.
                 copies = 2 if load.rng.random() < 0.1 else 1
+                operation.reserve.first_attempt = copies == 1
                 results = await asyncio.gather(*(load.ask(operation) for _ in range(copies)))
                 outcomes = {result.WhichOneof("outcome") for result in results}
                 if "reserved" in outcomes:

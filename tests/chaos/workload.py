@@ -120,10 +120,12 @@ class Load:
                 result = await link.submit(operation, ASK_WAIT_S)
             except LinkAwayError:
                 self.counts["repeated"] += 1
+                operation = _repeat(operation)
                 await asyncio.sleep(0.05)
                 continue
             if result.HasField("error") and result.error.reason in AGAIN:
                 self.counts["repeated"] += 1
+                operation = _repeat(operation)
                 await asyncio.sleep(0.05)
                 continue
             if result.error.reason == error_pb2.ERROR_REASON_INTERNAL:
@@ -168,7 +170,7 @@ class Load:
         return None
 
     async def _same_again(self, operation: Operation, first: OperationResult) -> None:
-        again = await self.ask(operation)
+        again = await self.ask(_repeat(operation))
         self.counts["duplicates"] += 1
         if first.HasField("reserved"):
             same = again.reserved.amount_nano_usd == first.reserved.amount_nano_usd
@@ -298,7 +300,17 @@ def reserving(hold_id: bytes, key_id: str, ttl_ms: int = TTL_MS) -> ledger_pb2.R
         route="chat",
         bound=ledger_pb2.Bound(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS),
         ttl_ms=ttl_ms,
+        first_attempt=True,
     )
+
+
+def _repeat(operation: Operation) -> Operation:
+    """The same operation, no longer said to be new."""
+    again = Operation()
+    again.CopyFrom(operation)
+    if again.HasField("reserve"):
+        again.reserve.first_attempt = False
+    return again
 
 
 def _units(input_tokens: int, output_tokens: int) -> list[unit_pb2.UnitCount]:

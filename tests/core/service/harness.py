@@ -176,6 +176,7 @@ class Rig:
             "model": MODEL,
             "route": "chat",
             "bound": ledger_pb2.Bound(input_tokens=100, output_tokens=50),
+            "first_attempt": True,
         }
         if "key_id" in changes:
             del values["secret_sha256"]

@@ -183,6 +183,19 @@ async def test_a_repeat_of_a_granted_hold_is_not_refused(
     assert again.reserved.amount_nano_usd == held.reserved.amount_nano_usd
 
 
+async def test_what_may_be_a_repeat_is_asked(
+    rig: Rig, spent: tuple[Minted, ledger_pb2.Operation, Result], spy: Spy
+) -> None:
+    """A reserve that is not said to be new reaches the books, however new it looks."""
+    minted, _, _ = spent
+    assert await reason(rig, minted.secret) == CAP_EXCEEDED
+    before = spy.calls["apply"]
+    assert await reason(rig, minted.secret) == CAP_EXCEEDED
+    assert spy.calls["apply"] == before
+    assert await reason(rig, minted.secret, first_attempt=False) == CAP_EXCEEDED
+    assert spy.calls["apply"] == before + 1
+
+
 async def test_an_unknown_secret_is_looked_up_once_a_second(
     rig: Rig, spy: Spy, clock: TurnedClock
 ) -> None:

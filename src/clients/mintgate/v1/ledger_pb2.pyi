@@ -367,6 +367,7 @@ class Reserve(_message.Message):
     BOUND_FIELD_NUMBER: _builtins.int
     TTL_MS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FIRST_ATTEMPT_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     """16 bytes, UUIDv7, made by the caller; names the hold from now on."""
     secret_sha256: _builtins.bytes
@@ -384,6 +385,11 @@ class Reserve(_message.Message):
     """
     request_id: _builtins.str
     """The caller's request id, at most 64 characters; kept on the event."""
+    first_attempt: _builtins.bool
+    """This reserve was certainly never sent before: where the key was refused a
+    moment ago for want of money, it may be refused again from memory. A
+    repeat must find the hold that the first attempt may have made.
+    """
     @_builtins.property
     def bound(self) -> Global___Bound: ...
     def __init__(
@@ -398,10 +404,11 @@ class Reserve(_message.Message):
         bound: Global___Bound | None = ...,
         ttl_ms: _builtins.int = ...,
         request_id: _builtins.str = ...,
+        first_attempt: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "key", b"key", "key_id", b"key_id", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "hold_id", b"hold_id", "key", b"key", "key_id", b"key_id", "model", b"model", "provider", b"provider", "request_id", b"request_id", "route", b"route", "secret_sha256", b"secret_sha256", "ttl_ms", b"ttl_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "first_attempt", b"first_attempt", "hold_id", b"hold_id", "key", b"key", "key_id", b"key_id", "model", b"model", "provider", b"provider", "request_id", b"request_id", "route", b"route", "secret_sha256", b"secret_sha256", "ttl_ms", b"ttl_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["secret_sha256", "key_id"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015

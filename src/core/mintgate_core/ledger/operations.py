@@ -64,6 +64,8 @@ class Reserve:
     rate_limits: RateLimits | None = None
     """The limits that this reserve was checked against before it came here; None: no check was
     made, and none is asked for."""
+    first_attempt: bool = False
+    """Certainly never sent before, so that no hold of this id can exist."""
 
 
 @dataclass(frozen=True, slots=True)

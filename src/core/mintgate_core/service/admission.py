@@ -124,7 +124,8 @@ class Admission:
         for place, op in list(waiting.items()):
             if not isinstance(op, Reserve):
                 continue
-            refusal = self.refusals.of(op)
+            # A repeat may have a hold already, which only the books can tell.
+            refusal = self.refusals.of(op) if op.first_attempt else None
             if refusal is not None:
                 answers[place] = refusal
                 del waiting[place]

@@ -175,6 +175,7 @@ class Operator:
             price=price,
             ttl_ms=requests.ttl_ms(message.ttl_ms),
             secret_sha256=message.secret_sha256 if by_secret else None,
+            first_attempt=message.first_attempt,
             rate_limits=self._admission.limits(route.key_id),
         )
 

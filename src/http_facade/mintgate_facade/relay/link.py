@@ -228,13 +228,21 @@ class LedgerLink:
                 continue
             self._connected = False
             self._hang_up()
-            self._queue.extendleft(reversed(self._in_flight))
-            self._in_flight = []
+            self._requeue()
             self._route.lost(place)
             if self._route.here() != place:
                 continue
             self._retry_s = min(self._retry_s * 2, RECONNECT_MAX_S)
             await asyncio.sleep(self._retry_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+
+    def _requeue(self) -> None:
+        """Put what was in flight first in line again."""
+        for slot in self._in_flight:
+            if slot.operation.HasField("reserve"):
+                # It may have been granted: from now on the books must answer.
+                slot.operation.reserve.first_attempt = False
+        self._queue.extendleft(reversed(self._in_flight))
+        self._in_flight = []
 
     async def _converse(self, place: int) -> None:
         """Open one stream and use it until it breaks, or until the route leads elsewhere."""

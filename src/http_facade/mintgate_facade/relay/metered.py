@@ -83,6 +83,7 @@ class Metered:
                 bound=ask.bound,
                 ttl_ms=self.hold_ttl_ms,
                 request_id=exchange.request_id,
+                first_attempt=True,
             )
         )
         span = None
