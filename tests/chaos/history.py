@@ -21,6 +21,7 @@ from mintgate_core.ledger.types import (
     KeyStatus,
     WindowCap,
 )
+from mintgate_core.ledger.windows import LINE_ID_RANDOM_BITS
 from mintgate_core.stores.conformance.builders import settling, stated
 from mintgate_core.stores.conformance.model import Model, Window
 
@@ -175,13 +176,19 @@ class _Replay:
             self.wrong.append(f"hold {token.hold_id.hex()} draws on {token.line_ids}")
 
     def _learn_window(self, hold: Granted) -> None:
-        """Take over a window that a hold which nobody heard of may have opened."""
+        """Enter the window that the hold draws on, unless the model is in it.
+
+        Which of several reserves of a millisecond came first, and gave the line its id, is
+        not known; nor is it when nobody heard of that first hold.
+        """
         key = self.model.keys[hold.token.subject.key_id]
-        if self.certain or key.window_cap is None or key.key_id in self.model.windows:
+        if key.window_cap is None or key.key_id in self.model.windows:
             return
+        line_id = hold.token.line_ids[1]
+        if self.certain and line_id >> LINE_ID_RANDOM_BITS != hold.reserved_at_ms:
+            self.wrong.append(f"window line {line_id} was not made by its first hold")
         end_ms = (hold.reserved_at_ms // DAY_MS + 1) * DAY_MS
-        window = Window(hold.token.line_ids[1], end_ms, key.window_cap.cap_nano_usd)
-        self.model.windows[key.key_id] = window
+        self.model.windows[key.key_id] = Window(line_id, end_ms, key.window_cap.cap_nano_usd)
 
     def resolve(self, entry: Entry) -> bool:
         """Take one entry; False when its hold is not open yet in this millisecond."""

@@ -92,7 +92,9 @@ def test_without_a_core_it_says_where_it_looked(mintgate: Mintgate) -> None:
 
 def test_a_key_that_cannot_be_sent_is_masked(mintgate: Mintgate) -> None:
     """A key with a line break is told apart, and not shown."""
-    ran = mintgate("usage", "--account", "a", "--target", "h:1", "--key", "qlk_live_12345678\n90")
+    ran = mintgate(
+        "usage", "--account", "a", "--target", "127.0.0.1:1", "--key", "qlk_live_12345678\n90"
+    )
 
     assert "cannot be sent" in ran.err
     assert "12345678" not in ran.err

@@ -23,6 +23,9 @@ POSTGRES = Dialect(
 AUDIT_S = 600.0
 """How long an audit may take; its statements have no time limit of their own."""
 
+UNLIMITED_SETTINGS = ("set local statement_timeout = 0", "set local enable_seqscan = on")
+"""An audit reads whole tables, and takes as long as that takes."""
+
 CHARGES_A_PAGE = 5_000
 
 DECLARE_CHARGES = f"declare charge cursor for {CHARGES}"
@@ -32,7 +35,8 @@ FETCH_CHARGES = f"fetch {CHARGES_A_PAGE} from charge"
 async def audit(session: Session) -> list[Check]:
     """Run every check in one read-only snapshot, which waits for nobody and stops nobody."""
     await session.batch(session.beginning("repeatable read, read only"))
-    await session.execute("set local statement_timeout = 0")
+    for setting in UNLIMITED_SETTINGS:
+        await session.execute(setting)
     checks = [
         await _check(session, number, query)
         for number, query in enumerate(queries(POSTGRES), start=1)
