@@ -1,6 +1,9 @@
 # Every target does its own set-up. On a fresh Debian machine git, make and
 # Python 3.11 or newer are enough; see scripts/ for what is installed and how.
 
+# Tests fork servers that run as another user; gRPC's fork handlers may then wait for ever.
+export GRPC_ENABLE_FORK_SUPPORT := 0
+
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
