@@ -38,7 +38,6 @@ class Granted:
     reserved_at_ms: int
     expires_at_ms: int
     settled: Settled | None = None
-    released: bool = False
     reported: set[int] = field(default_factory=set)
     """Costs so far that were acknowledged, or may have been taken."""
     reported_for_sure: int = 0
