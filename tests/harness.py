@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,17 +21,12 @@ from typing import Any
 import httpx
 from mintgate import Client
 
+from tests.ports import free_port
+
 MASTER_KEY = "qlk_live_" + "ab" * 32
 READY_WAIT_S = 60.0
 STOP_WAIT_S = 30.0
 POLL_S = 0.02
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Any, wait_s: float, what: str) -> Any:

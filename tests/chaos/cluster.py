@@ -16,7 +16,8 @@ from mintgate import AsyncClient
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate_facade.relay.link import LedgerLink
 
-from tests.harness import eventually, free_port
+from tests.harness import eventually
+from tests.ports import free_port
 
 OPERATOR_TOKEN = "chaos-operator-" + "o" * 32
 SERVICE_TOKEN = "chaos-service-" + "s" * 32

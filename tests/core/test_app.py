@@ -20,6 +20,8 @@ from mintgate_core.bootstrap import FirstAccount
 from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.stores.sqlite import SqliteStore
 
+from tests.ports import free_port
+
 MASTER = "qlk_live_" + "ab" * 32
 OPERATOR, SERVICE = "o" * 32, "s" * 32
 WAIT_S = 20.0
@@ -39,13 +41,6 @@ async def connected(core: Core) -> AsyncIterator[Any]:
     """A bare channel to a core."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{core.port}") as channel:
         yield channel
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def on_port(options: CoreOptions, port: int) -> CoreOptions:

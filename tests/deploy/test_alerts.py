@@ -16,7 +16,7 @@ from mintgate_facade.settings import FacadeSettings
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.conftest import ROOT, documents
-from tests.harness import free_port
+from tests.ports import free_port
 
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 GUIDE = (ROOT / "docs/operating/monitoring.md").read_text()

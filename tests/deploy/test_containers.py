@@ -16,7 +16,8 @@ from mintgate_facade.__main__ import STOP_GRACE_S as FACADE_STOP_S
 from mintgate_facade.app import DELIVER_WAIT_S, STOP_WAIT_S
 
 from tests.deploy.conftest import DRAIN_S, KUBERNETES, ROOT, documents, unknown_settings
-from tests.harness import Installation, free_port
+from tests.harness import Installation
+from tests.ports import free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = documents(ROOT / "compose.yaml")[0]

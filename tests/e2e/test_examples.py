@@ -21,7 +21,8 @@ from mintgate import Client
 from mintgate.v1.ledger_pb2 import Bound
 
 from tests.e2e.rest import OwnAccount, chat
-from tests.harness import Installation, free_port
+from tests.harness import Installation
+from tests.ports import free_port
 from tests.wire import Answer, send
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -15,7 +15,8 @@ import pytest
 from mintgate import Client, MintgateError
 from mintgate_simulator.serve import background_simulator
 
-from tests.harness import MASTER_KEY, Installation, eventually, free_port, installation
+from tests.harness import MASTER_KEY, Installation, eventually, installation
+from tests.ports import free_port
 
 PROVIDER_KEY = "sk-operator-0123456789abcdefghijklmnop"
 UNKNOWN = "qlk_live_" + "0f" * 32
@@ -71,7 +72,8 @@ def rpc_errors(gateway: Installation, credentials: list[str]) -> str:
 
 def test_no_secret_leaves_an_installation(tmp_path: Path) -> None:
     """Keys, tokens and the provider's key are told to nobody, whatever goes wrong."""
-    metrics_port = free_port()
+    # The core's, and the one after it the facade's.
+    metrics_port = free_port(2)
     with background_simulator() as simulator:
         environment = {
             "MINTGATE_SIMULATE": "0",

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.harness import eventually, free_port
+from tests.harness import eventually
+from tests.ports import free_port
 from tests.servers.process import STOP_WAIT_S, find_program, make_directory, run, spawn
 
 START_WAIT_S = 60.0

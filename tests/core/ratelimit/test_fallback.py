@@ -15,7 +15,8 @@ from mintgate_core.ratelimit.fallback import FAILURES_MAX, FallbackLimiter, open
 from mintgate_core.ratelimit.redis import REDIS_WAIT_S
 
 from tests.core.ratelimit.suite import ask, field_of
-from tests.harness import eventually, free_port
+from tests.harness import eventually
+from tests.ports import free_port
 from tests.servers.redis import RedisServer, running_redis
 
 GENEROUS = RateLimits(requests_per_minute=100_000)

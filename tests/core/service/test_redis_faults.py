@@ -13,7 +13,7 @@ from mintgate.v1 import ledger_pb2
 from mintgate_core.stores.memory import MemoryStore
 
 from tests.core.service.harness import OPERATOR, START_MS, Result, Rig, TurnedClock, price_of
-from tests.harness import free_port
+from tests.ports import free_port
 from tests.servers.redis import RedisServer, running_redis
 
 ROUNDS, PER_ROUND = 8, 40

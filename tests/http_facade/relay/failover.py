@@ -27,7 +27,7 @@ from mintgate_core.ledger.types import JournalKind
 from mintgate_core.secrets_of_keys import digest
 from mintgate_core.stores.memory import MemoryStore
 
-from tests.harness import free_port
+from tests.ports import free_port
 
 KEY = "qlk_live_" + "ab" * 32
 OPERATOR, SERVICE = "operator-" + "o" * 32, "service-" + "s" * 32

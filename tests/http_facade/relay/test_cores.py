@@ -17,8 +17,8 @@ from mintgate_core.secrets_of_keys import digest
 from mintgate_facade.relay.cores import Cores
 from mintgate_facade.relay.link import LedgerLink
 
-from tests.harness import free_port
 from tests.http_facade.relay.failover import KEY, SERVICE, Cluster, reserve, settle
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

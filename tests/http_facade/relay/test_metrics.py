@@ -13,7 +13,6 @@ from mintgate_facade.relay import charges
 from mintgate_facade.settings import FacadeSettings
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness import free_port
 from tests.http_facade.relay.conftest import (
     KEY,
     SERVICE_TOKEN,
@@ -24,6 +23,7 @@ from tests.http_facade.relay.conftest import (
     chat_events,
     chat_stream,
 )
+from tests.ports import free_port
 
 
 @pytest.fixture
