@@ -8,7 +8,8 @@
     │   └── KeyPaused
     ├── PermissionDenied                PERMISSION_DENIED    a good key, not for this
     │   ├── ProviderNotAllowed
-    │   └── ModelNotAllowed
+    │   ├── ModelNotAllowed
+    │   └── TooManyObjects              RESOURCE_EXHAUSTED   delete some first
     ├── NotFound                        NOT_FOUND
     ├── ModelUnpriced                   NOT_FOUND            nothing is free because unknown
     ├── PaymentRequired(amounts)        RESOURCE_EXHAUSTED   the worst case does not fit
@@ -18,6 +19,7 @@
     ├── Conflict(field)                 ALREADY_EXISTS
     │   ├── IdReused
     │   ├── AlreadyResolved             FAILED_PRECONDITION
+    │   ├── LeaseLost                   FAILED_PRECONDITION
     │   └── IdempotencyConflict
     ├── Unavailable                     UNAVAILABLE          repeat later, same id
     │   ├── OutcomeUnknown              UNAVAILABLE          repeat now, same id
@@ -119,6 +121,12 @@ class ModelNotAllowed(PermissionDenied):
     REASON = error_pb2.ERROR_REASON_MODEL_NOT_ALLOWED
 
 
+class TooManyObjects(PermissionDenied):
+    """The key owns as many objects at providers as it may."""
+
+    REASON = error_pb2.ERROR_REASON_TOO_MANY_OBJECTS
+
+
 class NotFound(MintgateError):
     """There is no such key, account, hold or price that the caller may see."""
 
@@ -217,6 +225,12 @@ class AlreadyResolved(Conflict):
     REASON = error_pb2.ERROR_REASON_ALREADY_RESOLVED
 
 
+class LeaseLost(Conflict):
+    """The job was claimed again after this claim's lease had ended."""
+
+    REASON = error_pb2.ERROR_REASON_LEASE_LOST
+
+
 class IdempotencyConflict(Conflict):
     """The Idempotency-Key was used before with another value in `field`."""
 
@@ -280,6 +294,8 @@ STATUS_BY_REASON: Final[Mapping[ErrorReason.ValueType, grpc.StatusCode]] = {
     error_pb2.ERROR_REASON_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     error_pb2.ERROR_REASON_INTERNAL: grpc.StatusCode.INTERNAL,
     error_pb2.ERROR_REASON_RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    error_pb2.ERROR_REASON_TOO_MANY_OBJECTS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    error_pb2.ERROR_REASON_LEASE_LOST: grpc.StatusCode.FAILED_PRECONDITION,
 }
 """The gRPC status of each reason; the core answers with the same table."""
 

@@ -64,6 +64,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A rate limit of the key was reached; Error.field names it and
     Error.retry_after_ms says when to try again.
     """
+    ERROR_REASON_TOO_MANY_OBJECTS: _ErrorReason.ValueType  # 21
+    """The key owns as many objects at providers as it may: delete some first."""
+    ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 22
+    """The job was claimed again after this claim's lease had ended."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or one operation of a batch was refused. A client branches on
@@ -113,6 +117,10 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 20
 """A rate limit of the key was reached; Error.field names it and
 Error.retry_after_ms says when to try again.
 """
+ERROR_REASON_TOO_MANY_OBJECTS: ErrorReason.ValueType  # 21
+"""The key owns as many objects at providers as it may: delete some first."""
+ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 22
+"""The job was claimed again after this claim's lease had ended."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintgate.v1 import error_pb2 as _error_pb2
+from mintgate.v1 import jobs_pb2 as _jobs_pb2
 from mintgate.v1 import unit_pb2 as _unit_pb2
 import builtins as _builtins
 import sys
@@ -190,6 +191,8 @@ class Operation(_message.Message):
     SETTLE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
+    START_JOB_FIELD_NUMBER: _builtins.int
+    RENEW_JOB_FIELD_NUMBER: _builtins.int
     traceparent: _builtins.str
     """W3C trace context ("traceparent") of the request that this belongs to; may
     be empty.
@@ -206,6 +209,10 @@ class Operation(_message.Message):
     def release(self) -> Global___Release: ...
     @_builtins.property
     def grant(self) -> Global___Grant: ...
+    @_builtins.property
+    def start_job(self) -> _jobs_pb2.StartJob: ...
+    @_builtins.property
+    def renew_job(self) -> _jobs_pb2.RenewJob: ...
     def __init__(
         self,
         *,
@@ -216,12 +223,14 @@ class Operation(_message.Message):
         settle: Global___Settle | None = ...,
         release: Global___Release | None = ...,
         grant: Global___Grant | None = ...,
+        start_job: _jobs_pb2.StartJob | None = ...,
+        renew_job: _jobs_pb2.RenewJob | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "reserve", b"reserve", "settle", b"settle"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "renew_job", b"renew_job", "reserve", b"reserve", "settle", b"settle", "start_job", b"start_job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "reserve", b"reserve", "settle", b"settle", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "extend", b"extend", "grant", b"grant", "progress", b"progress", "release", b"release", "renew_job", b"renew_job", "reserve", b"reserve", "settle", b"settle", "start_job", b"start_job", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["reserve", "extend", "progress", "settle", "release", "grant"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["reserve", "extend", "progress", "settle", "release", "grant", "start_job", "renew_job"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 
@@ -238,6 +247,8 @@ class OperationResult(_message.Message):
     SETTLED_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     GRANTED_FIELD_NUMBER: _builtins.int
+    STARTED_JOB_FIELD_NUMBER: _builtins.int
+    RENEWED_JOB_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def error(self) -> _error_pb2.Error: ...
     @_builtins.property
@@ -252,6 +263,10 @@ class OperationResult(_message.Message):
     def released(self) -> Global___Released: ...
     @_builtins.property
     def granted(self) -> Global___Granted: ...
+    @_builtins.property
+    def started_job(self) -> _jobs_pb2.StartedJob: ...
+    @_builtins.property
+    def renewed_job(self) -> _jobs_pb2.RenewedJob: ...
     def __init__(
         self,
         *,
@@ -262,12 +277,14 @@ class OperationResult(_message.Message):
         settled: Global___Settled | None = ...,
         released: Global___Released | None = ...,
         granted: Global___Granted | None = ...,
+        started_job: _jobs_pb2.StartedJob | None = ...,
+        renewed_job: _jobs_pb2.RenewedJob | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "extended", b"extended", "granted", b"granted", "outcome", b"outcome", "progressed", b"progressed", "released", b"released", "reserved", b"reserved", "settled", b"settled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "extended", b"extended", "granted", b"granted", "outcome", b"outcome", "progressed", b"progressed", "released", b"released", "renewed_job", b"renewed_job", "reserved", b"reserved", "settled", b"settled", "started_job", b"started_job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "extended", b"extended", "granted", b"granted", "outcome", b"outcome", "progressed", b"progressed", "released", b"released", "reserved", b"reserved", "settled", b"settled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "extended", b"extended", "granted", b"granted", "outcome", b"outcome", "progressed", b"progressed", "released", b"released", "renewed_job", b"renewed_job", "reserved", b"reserved", "settled", b"settled", "started_job", b"started_job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["error", "reserved", "extended", "progressed", "settled", "released", "granted"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["error", "reserved", "extended", "progressed", "settled", "released", "granted", "started_job", "renewed_job"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -523,7 +540,7 @@ class Progress(_message.Message):
     hold_id: _builtins.bytes
     ttl_ms: _builtins.int
     """New time to live from now, milliseconds, 1,000..3,600,000.
-    0 means 120,000.
+    0 means 120,000. The hold of a job lives until the job's deadline instead.
     """
     hold_token: _builtins.bytes
     @_builtins.property
@@ -1242,6 +1259,7 @@ class OpenHold(_message.Message):
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     key_id: _builtins.str
     provider: _builtins.str
@@ -1252,6 +1270,8 @@ class OpenHold(_message.Message):
     expires_at_ms: _builtins.int
     account_id: _builtins.str
     request_id: _builtins.str
+    job: _builtins.bool
+    """It belongs to a job of the provider; expires_at_ms is the job's deadline."""
     def __init__(
         self,
         *,
@@ -1265,10 +1285,11 @@ class OpenHold(_message.Message):
         expires_at_ms: _builtins.int = ...,
         account_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        job: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_nano_usd", b"amount_nano_usd", "expires_at_ms", b"expires_at_ms", "hold_id", b"hold_id", "key_id", b"key_id", "metered_nano_usd", b"metered_nano_usd", "model", b"model", "provider", b"provider", "request_id", b"request_id", "reserved_at_ms", b"reserved_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_nano_usd", b"amount_nano_usd", "expires_at_ms", b"expires_at_ms", "hold_id", b"hold_id", "job", b"job", "key_id", b"key_id", "metered_nano_usd", b"metered_nano_usd", "model", b"model", "provider", b"provider", "request_id", b"request_id", "reserved_at_ms", b"reserved_at_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

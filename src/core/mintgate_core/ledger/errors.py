@@ -9,6 +9,7 @@
       Forbidden                  the credential is good, but not for this
         ProviderNotAllowed
         ModelNotAllowed
+        TooManyObjects           the key owns as many as it may
       NotFound
       Unpriced                   no price is known: never free
       Denied                     the money does not suffice
@@ -18,6 +19,7 @@
       Conflict
         IdReused(field)
         AlreadyResolved
+        LeaseLost                another poller has the job
         IdempotencyConflict(field)
       Unavailable                nothing happened
         OutcomeUnknown           it may have happened; ask again with the same id
@@ -77,6 +79,10 @@ class ModelNotAllowed(Forbidden):
     """The key is limited to other models."""
 
 
+class TooManyObjects(Forbidden):
+    """The key owns as many objects at providers as it may."""
+
+
 class NotFound(LedgerError):
     """There is no such thing, or it is another account's."""
 
@@ -128,6 +134,10 @@ class IdReused(Conflict):
 
 class AlreadyResolved(Conflict):
     """The hold was settled, released or has expired."""
+
+
+class LeaseLost(Conflict):
+    """The job was claimed again since; only the newest claim may renew it."""
 
 
 class IdempotencyConflict(Conflict):

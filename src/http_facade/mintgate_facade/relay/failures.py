@@ -45,6 +45,7 @@ _BY_REASON = {
     reasons.ERROR_REASON_PERMISSION_DENIED: (FailureKind.FORBIDDEN, ""),
     reasons.ERROR_REASON_PROVIDER_NOT_ALLOWED: (FailureKind.FORBIDDEN, "provider_not_allowed"),
     reasons.ERROR_REASON_MODEL_NOT_ALLOWED: (FailureKind.FORBIDDEN, "model_not_allowed"),
+    reasons.ERROR_REASON_TOO_MANY_OBJECTS: (FailureKind.FORBIDDEN, "too_many_objects"),
     reasons.ERROR_REASON_MODEL_UNPRICED: (FailureKind.MODEL_NOT_FOUND, ""),
     reasons.ERROR_REASON_CAP_EXCEEDED: (FailureKind.PAYMENT_REQUIRED, "cap_exceeded"),
     reasons.ERROR_REASON_WALLET_EMPTY: (FailureKind.PAYMENT_REQUIRED, "wallet_empty"),
