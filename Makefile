@@ -41,7 +41,8 @@ check: $(DEV) $(BUF) ## format, lint, types, protocol files
 	scripts/buf breaking --against proto/baseline.binpb
 	@scripts/stubs check
 
-bench: $(DEV) ## added latency and throughput against a direct call
+bench: $(DEV) ## added latency and throughput against a direct call; the ledger on each store
+	@scripts/servers
 	$(BIN)/python -m bench
 
 proto: $(DEV) $(BUF) ## generate the stubs again

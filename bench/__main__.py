@@ -1,8 +1,8 @@
-"""`python -m bench`: added latency and throughput of the gateway against a direct call.
+"""`python -m bench`: the gateway against a direct call, then the ledger on each store.
 
-Both sides are measured in one run, alternating, with the same load generator,
-the same simulated provider and the same two cores; the figures are medians of
-the rounds. Absolute numbers are this machine's, the ratios travel.
+Direct and through the gateway are measured in one run, alternating, with the same load
+generator, the same simulated provider and the same two cores; so are the stores. The
+figures are medians of the rounds. Absolute numbers are this machine's, the ratios travel.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import uvloop
 
 from bench.client import Sample, load, render
 from bench.memory import resident_mb
+from bench.stores import rows as ledger_rows
 from tests.harness import Installation, installation
 
 ROUNDS = 3
@@ -60,7 +61,7 @@ CASES = (
 
 
 def main() -> int:
-    """Measure every case and print one table."""
+    """Measure every case and print the tables; exits 1 when a request or the books failed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
@@ -77,9 +78,16 @@ def main() -> int:
         ]
         memory = uvloop.run(memory_mb(gateway, secret))
         gateway.audit()
-    report = {"machine": platform.platform(), "cases": rows, "memory_mb": memory}
-    print(json.dumps(report, indent=1) if options.json else table(rows, memory))
-    return 0
+    ledger = ledger_rows(options.rounds, options.seconds)
+    report = {
+        "machine": platform.platform(),
+        "cases": rows,
+        "memory_mb": memory,
+        "ledger": ledger,
+    }
+    print(json.dumps(report, indent=1) if options.json else text(rows, memory, ledger))
+    failed = any(row["failures"] for row in rows) or any(row["audit_findings"] for row in ledger)
+    return int(failed)
 
 
 async def measure(
@@ -105,8 +113,8 @@ async def measure(
         "failures": sum(sample.failures for sample in direct + through),
         "direct_per_second": median(direct, lambda s: s.per_second),
         "gateway_per_second": median(through, lambda s: s.per_second),
-        "added_p50_ms": median(through, p50) - median(direct, p50),
-        "added_p99_ms": median(through, p99) - median(direct, p99),
+        "added_p50_ms": round(median(through, p50) - median(direct, p50), 3),
+        "added_p99_ms": round(median(through, p99) - median(direct, p99), 3),
         "direct_p50_ms": median(direct, p50),
         "gateway_p50_ms": median(through, p50),
         "gateway_p99_ms": median(through, p99),
@@ -140,13 +148,27 @@ def median(samples: list[Sample], figure: Callable[[Sample], float]) -> float:
     return round(statistics.median(figure(sample) for sample in samples), 3)
 
 
-def table(rows: list[dict[str, object]], memory: dict[str, float]) -> str:
+def text(
+    rows: list[dict[str, object]], memory: dict[str, float], ledger: list[dict[str, object]]
+) -> str:
     """The figures for a terminal."""
+    held = ", ".join(f"{child} {value:.0f} MB" for child, value in memory.items())
+    return "\n".join(
+        [
+            table(rows),
+            f"memory with {OPEN_STREAMS:,} open streams: {held}",
+            "",
+            "reserve and settle pairs through lanes and store:",
+            table(ledger),
+        ]
+    )
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Rows of equal columns, a line each."""
     columns = list(rows[0])
     lines = ["  ".join(f"{name:>22}" for name in columns)]
     lines += ["  ".join(f"{row[name]!s:>22}" for name in columns) for row in rows]
-    held = ", ".join(f"{child} {value:.0f} MB" for child, value in memory.items())
-    lines.append(f"memory with {OPEN_STREAMS:,} open streams: {held}")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@
 
 The database must be migrated. A new account is made for every run; every charge is
 written with its detail and its rollup, and the books are audited at the end.
+`python -m bench` runs this on a private PostgreSQL and on SQLite; see `bench/stores.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import hashlib
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -32,6 +34,26 @@ BALANCE_NANO_USD = 10**15
 HOLD_NANO_USD = 1_000
 COST_NANO_USD = 700
 WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many clients spend from how many wallets, over how many lanes."""
+
+    clients: int
+    wallets: int
+    lanes: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What one run came to."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    findings: int
+    """Of the audit after the run; anything but 0 makes the figures worthless."""
 
 
 async def open_store(url: str) -> Store:
@@ -60,11 +82,11 @@ async def tenant(store: Store) -> Tenant:
     return Tenant(store, account, key)
 
 
-async def measure(options: argparse.Namespace) -> None:
+async def measure(url: str, load: Load, seconds: float) -> Pairs:
     """Run clients that each reserve and settle, one pair after the other."""
-    store = await open_store(options.store)
-    lanes = Lanes(store, options.lanes)
-    tenants = [await tenant(store) for _ in range(options.wallets)]
+    store = await open_store(url)
+    lanes = Lanes(store, load.lanes)
+    tenants = [await tenant(store) for _ in range(load.wallets)]
     latencies_ms: list[float] = []
     stop_at = 0.0
     count_from = 0.0
@@ -81,21 +103,15 @@ async def measure(options: argparse.Namespace) -> None:
                 latencies_ms.append(1_000 * (time.perf_counter() - started))
 
     count_from = time.perf_counter() + WARM_UP_S
-    stop_at = count_from + options.seconds
+    stop_at = count_from + seconds
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(lanes.run())
-        await asyncio.gather(*(client(number) for number in range(options.clients)))
+        await asyncio.gather(*(client(number) for number in range(load.clients)))
         running.cancel()
-    findings = [finding for check in await store.audit() for finding in check.findings]
+    findings = sum(len(check.findings) for check in await store.audit())
     await store.close()
     cuts = statistics.quantiles(latencies_ms, n=100)
-    print(
-        f"{len(latencies_ms) / options.seconds:,.0f} pairs/s,"
-        f" pair p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms;"
-        f" {options.clients} clients, {options.wallets} wallets, {options.lanes} lanes;"
-        f" audit: {len(findings)} findings"
-    )
-    assert not findings
+    return Pairs(len(latencies_ms) / seconds, cuts[49], cuts[98], findings)
 
 
 def main() -> None:
@@ -106,7 +122,15 @@ def main() -> None:
     parser.add_argument("--wallets", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
-    uvloop.run(measure(parser.parse_args()))
+    options = parser.parse_args()
+    load = Load(options.clients, options.wallets, options.lanes)
+    pairs = uvloop.run(measure(options.store, load, options.seconds))
+    print(
+        f"{pairs.per_second:,.0f} pairs/s, pair p50 {pairs.p50_ms:.1f} ms, p99 {pairs.p99_ms:.1f}"
+        f" ms; {load.clients} clients, {load.wallets} wallets, {load.lanes} lanes;"
+        f" audit: {pairs.findings} findings"
+    )
+    assert not pairs.findings
 
 
 if __name__ == "__main__":
