@@ -10,7 +10,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from mintgate_core.pricing import BoundSpec, RateCard, Rates, Tier, Unit, Unpriced, quote, rate
 from mintgate_core.pricing.source import BaseCatalogue
 from mintgate_core.pricing.table import completed
-from mintgate_core.pricing.units import FEE_UNITS, INPUT_UNITS, OUTPUT_UNITS
+from mintgate_core.pricing.units import COUNTED_UNITS, INPUT_UNITS, OUTPUT_UNITS
 
 VARIANTS = (
     "",
@@ -47,7 +47,7 @@ def cards(draw: DrawFn) -> RateCard:
     known = [v for v in VARIANTS if v and draw(st.booleans())]
     factors = st.dictionaries(st.sampled_from(VARIANTS[1:]), st.integers(1, 3_000), max_size=3)
     return RateCard(
-        provider=draw(st.sampled_from(("openai", "anthropic", "gemini"))),
+        provider=draw(st.sampled_from(("openai", "anthropic", "gemini", "xai"))),
         model="m",
         context_window=draw(COUNTS),
         max_output_tokens=draw(COUNTS),
@@ -70,7 +70,7 @@ BOUNDS = st.builds(
     output_tokens=st.none() | COUNTS,
     choices=st.integers(0, 3),
     output_units=some(OUTPUT_UNITS),
-    fees=st.dictionaries(st.sampled_from(sorted(FEE_UNITS)), st.integers(0, 5)),
+    fees=st.dictionaries(st.sampled_from(sorted(COUNTED_UNITS)), st.integers(0, 5)),
     variants=st.lists(st.sampled_from(VARIANTS), max_size=4).map(tuple),
 )
 

@@ -178,3 +178,24 @@ def test_a_surcharge_without_a_price_is_refused(
 def test_a_harmless_unknown_variant_is_the_standard() -> None:
     """A variant of a kind that never costs more leaves the quote as it is."""
     assert fixed(input_tokens=10, variants=("colour=blue",)) == fixed(input_tokens=10)
+
+
+def test_media_are_held_at_their_largest_count() -> None:
+    """Work that is no tokens is bounded beside them, at the dearest variant that could apply."""
+    card = RateCard(
+        "openai",
+        "m",
+        0,
+        0,
+        {
+            "": Rates({Unit.OUTPUT_IMAGES: 40_000, Unit.INPUT_CHARACTERS: 15}),
+            "service_tier=priority": Rates({Unit.OUTPUT_IMAGES: 90_000}),
+        },
+        {"inference_geo=us": 1_100},
+    )
+    fees = {Unit.OUTPUT_IMAGES: 3, Unit.INPUT_CHARACTERS: 1_000}
+    plain = BoundSpec(output_tokens=0, fees=fees)
+    assert quote(completed(card), plain).fixed_pico_usd == 3 * 40_000 + 15_000
+    dear = replace(plain, variants=("service_tier=priority", "inference_geo=us"))
+    assert quote(completed(card), dear).fixed_pico_usd == 3 * 99_000 + 1_000 * 17
+    assert quote(completed(card), plain).tokens == 0

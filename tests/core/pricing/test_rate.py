@@ -54,6 +54,41 @@ def test_the_answer_names_its_card_and_only_the_units_used() -> None:
     assert rated.unit_prices == ((Unit.INPUT_TOKENS, 1_001), (Unit.OUTPUT_TOKENS, 5_000))
 
 
+def test_a_cost_that_the_provider_states_is_the_whole_charge() -> None:
+    """Ticks cost 100 pico-USD each, and every other unit of that answer is free, priced or not."""
+    card = completed(RateCard("xai", "m", 0, 0, {"": Rates({Unit.INPUT_TOKENS: 2_000})}))
+    units = {Unit.INPUT_TOKENS: 9, Unit.SOCIAL_SEARCHES: 2, Unit.BILLED_TICKS: 37_756_001}
+    rated = rate(card, units, ["service_tier=priority"])
+    assert rated.amount_nano_usd == 3_775_601
+    assert dict(rated.unit_prices) == {
+        Unit.INPUT_TOKENS: 0,
+        Unit.SOCIAL_SEARCHES: 0,
+        Unit.BILLED_TICKS: 100,
+    }
+    assert rate(card, units | {Unit.SOCIAL_SEARCHES: 0, Unit.BILLED_TICKS: 0}).amount_nano_usd == 18
+
+
+def test_only_a_provider_that_states_its_costs_is_billed_by_them() -> None:
+    """Ticks have a price where answers carry them, or where a card names one, and nowhere else."""
+    with pytest.raises(Unpriced, match="BILLED_TICKS"):
+        rate(CARD, {Unit.BILLED_TICKS: 1})
+    marked_up = Rates({Unit.INPUT_TOKENS: 1, Unit.BILLED_TICKS: 120})
+    card = completed(RateCard("xai", "m", 0, 0, {"": marked_up}))
+    assert rate(card, {Unit.BILLED_TICKS: 10}).amount_nano_usd == 2
+
+
+def test_a_factor_holds_for_media_and_not_for_fees() -> None:
+    """Characters and milliseconds are scaled as tokens are; a flat fee stays."""
+    prices = {Unit.INPUT_CHARACTERS: 15, Unit.INPUT_AUDIO_MS: 71_667, Unit.REQUESTS: 9}
+    card = RateCard("deepgram", "m", 0, 0, {"": Rates(prices)}, {"mip_opt_out=true": 2_000})
+    counts = dict.fromkeys(prices, 1)
+    assert dict(rate(card, counts, ["mip_opt_out=true"]).unit_prices) == {
+        Unit.INPUT_CHARACTERS: 30,
+        Unit.INPUT_AUDIO_MS: 143_334,
+        Unit.REQUESTS: 9,
+    }
+
+
 def test_an_unpriced_unit_is_refused() -> None:
     """A unit without a price raises Unpriced, and so does one that nobody knows."""
     with pytest.raises(Unpriced, match="GROUNDED_REQUESTS has no known price"):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from mintgate_core.pricing import RateCard, Rates, Tier, Unit
 from mintgate_core.pricing.table import Price, compile_rates, completed, pico_usd_each
-from mintgate_core.pricing.units import FEE_UNITS, INPUT_UNITS, OUTPUT_UNITS
+from mintgate_core.pricing.units import COUNTED_UNITS, INPUT_UNITS, OUTPUT_UNITS
 
 
 def test_input_and_output_alone_price_every_token() -> None:
@@ -17,9 +17,9 @@ def test_input_and_output_alone_price_every_token() -> None:
 
 
 def test_what_cannot_be_priced_stays_absent() -> None:
-    """No output price means no price for any output, and no fee is ever invented."""
+    """No output price means no price for any output, and no other price is ever invented."""
     prices = compile_rates({Unit.INPUT_TOKENS: Price(2)}).prices
-    assert prices.keys().isdisjoint(OUTPUT_UNITS | FEE_UNITS)
+    assert prices.keys().isdisjoint(OUTPUT_UNITS | COUNTED_UNITS)
 
 
 @pytest.mark.parametrize(

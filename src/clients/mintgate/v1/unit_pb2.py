@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mintgate/v1/unit.proto\x12\x0bmintgate.v1\";\n\tUnitCount\x12\x1f\n\x04unit\x18\x01 \x01(\x0e\x32\x11.mintgate.v1.Unit\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\">\n\tUnitPrice\x12\x1f\n\x04unit\x18\x01 \x01(\x0e\x32\x11.mintgate.v1.Unit\x12\x10\n\x08pico_usd\x18\x02 \x01(\x03*\xf1\x03\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11UNIT_INPUT_TOKENS\x10\x01\x12\x1a\n\x16UNIT_CACHE_READ_TOKENS\x10\x02\x12\x1e\n\x1aUNIT_CACHE_WRITE_5M_TOKENS\x10\x03\x12\x1e\n\x1aUNIT_CACHE_WRITE_1H_TOKENS\x10\x04\x12\x16\n\x12UNIT_OUTPUT_TOKENS\x10\x05\x12\x1b\n\x17UNIT_INPUT_AUDIO_TOKENS\x10\x06\x12 \n\x1cUNIT_CACHE_READ_AUDIO_TOKENS\x10\x07\x12\x1c\n\x18UNIT_OUTPUT_AUDIO_TOKENS\x10\x08\x12\x1b\n\x17UNIT_INPUT_IMAGE_TOKENS\x10\t\x12 \n\x1cUNIT_CACHE_READ_IMAGE_TOKENS\x10\n\x12\x1c\n\x18UNIT_OUTPUT_IMAGE_TOKENS\x10\x0b\x12\x1b\n\x17UNIT_INPUT_VIDEO_TOKENS\x10\x0c\x12 \n\x1cUNIT_CACHE_READ_VIDEO_TOKENS\x10\r\x12\x1c\n\x18UNIT_OUTPUT_VIDEO_TOKENS\x10\x0e\x12\x15\n\x11UNIT_WEB_SEARCHES\x10\x0f\x12\x1a\n\x16UNIT_GROUNDED_REQUESTS\x10\x10\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mintgate/v1/unit.proto\x12\x0bmintgate.v1\";\n\tUnitCount\x12\x1f\n\x04unit\x18\x01 \x01(\x0e\x32\x11.mintgate.v1.Unit\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\">\n\tUnitPrice\x12\x1f\n\x04unit\x18\x01 \x01(\x0e\x32\x11.mintgate.v1.Unit\x12\x10\n\x08pico_usd\x18\x02 \x01(\x03*\xf4\x06\n\x04Unit\x12\x14\n\x10UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11UNIT_INPUT_TOKENS\x10\x01\x12\x1a\n\x16UNIT_CACHE_READ_TOKENS\x10\x02\x12\x1e\n\x1aUNIT_CACHE_WRITE_5M_TOKENS\x10\x03\x12\x1e\n\x1aUNIT_CACHE_WRITE_1H_TOKENS\x10\x04\x12\x16\n\x12UNIT_OUTPUT_TOKENS\x10\x05\x12\x1b\n\x17UNIT_INPUT_AUDIO_TOKENS\x10\x06\x12 \n\x1cUNIT_CACHE_READ_AUDIO_TOKENS\x10\x07\x12\x1c\n\x18UNIT_OUTPUT_AUDIO_TOKENS\x10\x08\x12\x1b\n\x17UNIT_INPUT_IMAGE_TOKENS\x10\t\x12 \n\x1cUNIT_CACHE_READ_IMAGE_TOKENS\x10\n\x12\x1c\n\x18UNIT_OUTPUT_IMAGE_TOKENS\x10\x0b\x12\x1b\n\x17UNIT_INPUT_VIDEO_TOKENS\x10\x0c\x12 \n\x1cUNIT_CACHE_READ_VIDEO_TOKENS\x10\r\x12\x1c\n\x18UNIT_OUTPUT_VIDEO_TOKENS\x10\x0e\x12\x15\n\x11UNIT_WEB_SEARCHES\x10\x0f\x12\x1a\n\x16UNIT_GROUNDED_REQUESTS\x10\x10\x12\x19\n\x15UNIT_INPUT_CHARACTERS\x10\x11\x12\x17\n\x13UNIT_INPUT_AUDIO_MS\x10\x12\x12\x18\n\x14UNIT_OUTPUT_AUDIO_MS\x10\x13\x12\x15\n\x11UNIT_INPUT_IMAGES\x10\x14\x12\x16\n\x12UNIT_OUTPUT_IMAGES\x10\x15\x12\x17\n\x13UNIT_INPUT_VIDEO_MS\x10\x16\x12\x18\n\x14UNIT_OUTPUT_VIDEO_MS\x10\x17\x12\x14\n\x10UNIT_INPUT_PAGES\x10\x18\x12\x13\n\x0fUNIT_SESSION_MS\x10\x19\x12\x19\n\x15UNIT_SESSION_MESSAGES\x10\x1a\x12\x16\n\x12UNIT_FILE_SEARCHES\x10\x1b\x12\x18\n\x14UNIT_SOCIAL_SEARCHES\x10\x1c\x12\x15\n\x11UNIT_MAP_SEARCHES\x10\x1d\x12\x18\n\x14UNIT_CODE_EXECUTIONS\x10\x1e\x12\x11\n\rUNIT_REQUESTS\x10\x1f\x12\x15\n\x11UNIT_BILLED_TICKS\x10 b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mintgate.v1.unit_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UNIT']._serialized_start=165
-  _globals['_UNIT']._serialized_end=662
+  _globals['_UNIT']._serialized_end=1049
   _globals['_UNITCOUNT']._serialized_start=39
   _globals['_UNITCOUNT']._serialized_end=98
   _globals['_UNITPRICE']._serialized_start=100

@@ -45,10 +45,54 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     """Searches run by the provider's hosted tools, one each."""
     UNIT_GROUNDED_REQUESTS: _Unit.ValueType  # 16
     """Requests grounded with a provider's search, one each."""
+    UNIT_INPUT_CHARACTERS: _Unit.ValueType  # 17
+    """Characters that are spoken, as the provider counts them: some count a
+    Chinese character as two.
+    """
+    UNIT_INPUT_AUDIO_MS: _Unit.ValueType  # 18
+    """Audio that is transcribed, converted or cleaned, milliseconds times the
+    channels that are billed.
+    """
+    UNIT_OUTPUT_AUDIO_MS: _Unit.ValueType  # 19
+    """Speech, sound or music that is made, where time and not text is billed."""
+    UNIT_INPUT_IMAGES: _Unit.ValueType  # 20
+    """Pictures given to be changed, one each, where they are no tokens."""
+    UNIT_OUTPUT_IMAGES: _Unit.ValueType  # 21
+    """Pictures made, one each; size and quality are price variants."""
+    UNIT_INPUT_VIDEO_MS: _Unit.ValueType  # 22
+    """Video given to be changed or continued."""
+    UNIT_OUTPUT_VIDEO_MS: _Unit.ValueType  # 23
+    """Video made; the resolution is a price variant."""
+    UNIT_INPUT_PAGES: _Unit.ValueType  # 24
+    """Pages of documents that are read, one each."""
+    UNIT_SESSION_MS: _Unit.ValueType  # 25
+    """Open time of a voice session, where the connection itself is billed."""
+    UNIT_SESSION_MESSAGES: _Unit.ValueType  # 26
+    """Text messages within a voice session, one each."""
+    UNIT_FILE_SEARCHES: _Unit.ValueType  # 27
+    """Searches in stored files or collections, one each."""
+    UNIT_SOCIAL_SEARCHES: _Unit.ValueType  # 28
+    """Searches in a social network, one each."""
+    UNIT_MAP_SEARCHES: _Unit.ValueType  # 29
+    """Queries of a map service, one each."""
+    UNIT_CODE_EXECUTIONS: _Unit.ValueType  # 30
+    """Runs, or sessions, of the provider's code sandbox, one each."""
+    UNIT_REQUESTS: _Unit.ValueType  # 31
+    """The request itself, where a flat fee is billed for each: a sound effect, a
+    saved voice.
+    """
+    UNIT_BILLED_TICKS: _Unit.ValueType  # 32
+    """What the provider itself says that the answer costs: 10^-10 USD each
+    (xAI's `cost_in_usd_ticks`), 100 pico-USD unless a price says otherwise.
+    Where a count is given it is the whole charge; every other unit of that
+    answer is then kept for information, at a price of 0.
+    """
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
-    """What a provider bills. Units are disjoint: a token is counted under exactly
-    one of them, so a cost is the plain sum of count times unit price.
+    """What a provider bills. Units are disjoint: a token, a character, a picture is
+    counted under exactly one of them, so a cost is the plain sum of count times
+    unit price. Time is counted in milliseconds, rounded up. New units are
+    appended; numbers never change.
     """
 
 UNIT_UNSPECIFIED: Unit.ValueType  # 0
@@ -73,6 +117,48 @@ UNIT_WEB_SEARCHES: Unit.ValueType  # 15
 """Searches run by the provider's hosted tools, one each."""
 UNIT_GROUNDED_REQUESTS: Unit.ValueType  # 16
 """Requests grounded with a provider's search, one each."""
+UNIT_INPUT_CHARACTERS: Unit.ValueType  # 17
+"""Characters that are spoken, as the provider counts them: some count a
+Chinese character as two.
+"""
+UNIT_INPUT_AUDIO_MS: Unit.ValueType  # 18
+"""Audio that is transcribed, converted or cleaned, milliseconds times the
+channels that are billed.
+"""
+UNIT_OUTPUT_AUDIO_MS: Unit.ValueType  # 19
+"""Speech, sound or music that is made, where time and not text is billed."""
+UNIT_INPUT_IMAGES: Unit.ValueType  # 20
+"""Pictures given to be changed, one each, where they are no tokens."""
+UNIT_OUTPUT_IMAGES: Unit.ValueType  # 21
+"""Pictures made, one each; size and quality are price variants."""
+UNIT_INPUT_VIDEO_MS: Unit.ValueType  # 22
+"""Video given to be changed or continued."""
+UNIT_OUTPUT_VIDEO_MS: Unit.ValueType  # 23
+"""Video made; the resolution is a price variant."""
+UNIT_INPUT_PAGES: Unit.ValueType  # 24
+"""Pages of documents that are read, one each."""
+UNIT_SESSION_MS: Unit.ValueType  # 25
+"""Open time of a voice session, where the connection itself is billed."""
+UNIT_SESSION_MESSAGES: Unit.ValueType  # 26
+"""Text messages within a voice session, one each."""
+UNIT_FILE_SEARCHES: Unit.ValueType  # 27
+"""Searches in stored files or collections, one each."""
+UNIT_SOCIAL_SEARCHES: Unit.ValueType  # 28
+"""Searches in a social network, one each."""
+UNIT_MAP_SEARCHES: Unit.ValueType  # 29
+"""Queries of a map service, one each."""
+UNIT_CODE_EXECUTIONS: Unit.ValueType  # 30
+"""Runs, or sessions, of the provider's code sandbox, one each."""
+UNIT_REQUESTS: Unit.ValueType  # 31
+"""The request itself, where a flat fee is billed for each: a sound effect, a
+saved voice.
+"""
+UNIT_BILLED_TICKS: Unit.ValueType  # 32
+"""What the provider itself says that the answer costs: 10^-10 USD each
+(xAI's `cost_in_usd_ticks`), 100 pico-USD unless a price says otherwise.
+Where a count is given it is the whole charge; every other unit of that
+answer is then kept for information, at a price of 0.
+"""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 @_typing.final

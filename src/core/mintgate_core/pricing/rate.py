@@ -33,9 +33,11 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
 
     The tier is chosen by all input tokens together, cached ones included, and
     holds for the whole request ("cliff"), as every provider here bills. Units
-    with a count of 0 are left out. Raises `Unpriced` for a unit without a
-    price and `ValueError` for a negative count.
+    with a count of 0 are left out. A cost that the provider states itself is
+    the whole charge: every other unit is then free, priced or not. Raises
+    `Unpriced` for a unit without a price and `ValueError` for a negative count.
     """
+    stated = bool(units.get(Unit.BILLED_TICKS))
     selection = select_applied(card, variants)
     input_tokens = sum(count for unit, count in units.items() if unit in INPUT_UNITS)
     levels = price_levels(selection, input_tokens)
@@ -46,6 +48,9 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
         if count < 0:
             raise ValueError(f"{unit!r} has a negative count")
         if count == 0:
+            continue
+        if stated and unit != Unit.BILLED_TICKS:
+            unit_prices.append((Unit(unit), 0))
             continue
         price = dearest(levels, unit)
         if price is None:

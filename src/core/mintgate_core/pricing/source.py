@@ -12,7 +12,7 @@ from mintgate_core.pricing import genai
 from mintgate_core.pricing.cards import STANDARD, RateCard, Rates
 from mintgate_core.pricing.errors import PriceDataError
 from mintgate_core.pricing.overlay import Draft, Overlay, load_overlay
-from mintgate_core.pricing.table import compile_rates
+from mintgate_core.pricing.table import compile_rates, implied
 from mintgate_core.pricing.timeline import Timeline
 from mintgate_core.pricing.variants import is_standard
 
@@ -120,7 +120,7 @@ class BaseCatalogue:
         draft = Draft(
             provider,
             model.id,
-            standard=genai.price_table(provider, model.get_prices(when)),
+            standard={**implied(provider), **genai.price_table(provider, model.get_prices(when))},
             context_window=max(context_window, model.context_window or 0),
             max_output_tokens=max_output_tokens,
         )
@@ -130,7 +130,8 @@ class BaseCatalogue:
             ((kind, value),) = variant.when.items()
             name = f"{kind}={value}"
             # The package merges a variant over the standard, key by key; so it merges here.
-            table = genai.price_table(provider, model.get_prices(when, variant.when))
+            merged = genai.price_table(provider, model.get_prices(when, variant.when))
+            table = {**implied(provider), **merged}
             if not is_standard(name):
                 draft.variants[name] = table
             elif table != draft.standard:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
 from mintgate_core.pricing.cards import STANDARD, RateCard, Rates, Tier
-from mintgate_core.pricing.units import Unit
+from mintgate_core.pricing.units import PICO_USD_PER_BILLED_TICK, Unit
 
 PERMILLE = 1_000
 PICO_PER_USD = 10**12
@@ -34,6 +34,8 @@ _BILLED_AS_OUTPUT = (
     Unit.OUTPUT_IMAGE_TOKENS,
     Unit.OUTPUT_VIDEO_TOKENS,
 )
+_STATES_COSTS = frozenset({"xai"})
+"""Providers whose answers say what they cost, in ticks of 10^-10 USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,13 @@ def scale(pico_usd: int, permille: int) -> int:
     return -(-pico_usd * permille // PERMILLE)
 
 
+def implied(provider: str) -> Table:
+    """Prices that every card of a provider has unless it names its own."""
+    if provider in _STATES_COSTS:
+        return {Unit.BILLED_TICKS: Price(PICO_USD_PER_BILLED_TICK)}
+    return {}
+
+
 def compile_rates(table: Table) -> Rates:
     """Complete rates: fallbacks filled in below and above every threshold."""
     base = _with_fallbacks({unit: price.base for unit, price in table.items()})
@@ -110,7 +119,7 @@ def completed(card: RateCard) -> RateCard:
     A variant states what differs from the standard, unit by unit: where it
     names a price, the standard's price and tiers of that unit do not apply.
     """
-    standard = table_of(card.rates[STANDARD])
+    standard = {**implied(card.provider), **table_of(card.rates[STANDARD])}
     return replace(
         card,
         rates={
