@@ -13,7 +13,7 @@ import pytest
 from google import genai
 from mintgate.v1.meter_pb2 import ModelPrice
 from mintgate_facade.dialects.base import FailureKind, Policy, RefusedRequest, Route
-from mintgate_facade.providers.registry import REGISTRY, resolve
+from mintgate_facade.providers.registry import REGISTRY
 
 NAMES = [f"model-{number:02}" for number in range(45)]
 PRICES = [
@@ -31,7 +31,7 @@ PRICES = [
 def answer(request: httpx2.Request) -> httpx2.Response:
     """Serve a models request as the gateway would."""
     query = dict(request.url.params)
-    found = resolve(request.method, request.url.path, dict(request.headers), query)
+    found = REGISTRY.resolve(request.method, request.url.path, dict(request.headers), query)
     assert found is not None
     assert found.match.route.policy is Policy.LOCAL
     body = found.provider.dialect.models(

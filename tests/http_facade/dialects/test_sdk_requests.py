@@ -14,7 +14,7 @@ from google import genai
 from mintgate.v1.unit_pb2 import UNIT_CACHE_WRITE_1H_TOKENS, UNIT_OUTPUT_IMAGE_TOKENS
 from mintgate_facade.dialects.base import Ask, Policy, RequestView
 from mintgate_facade.dialects.jsontext import parse_object
-from mintgate_facade.providers.registry import resolve
+from mintgate_facade.providers.registry import REGISTRY
 
 STOP = b'{"error":{"message":"enough seen","code":400,"status":"INVALID_ARGUMENT"}}'
 
@@ -28,7 +28,7 @@ class Gateway:
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         query = dict(request.url.params)
-        found = resolve(request.method, request.url.path, dict(request.headers), query)
+        found = REGISTRY.resolve(request.method, request.url.path, dict(request.headers), query)
         assert found is not None
         assert found.match.route.policy is Policy.METERED
         self.slug = found.provider.slug

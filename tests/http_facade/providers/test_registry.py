@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.base import Policy
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers.base import Provider, local, metered
-from mintgate_facade.providers.registry import PROVIDERS, REGISTRY, Registry, model_hint, resolve
+from mintgate_facade.providers.base import Provider, Surface, local, metered
+from mintgate_facade.providers.registry import PROVIDERS, REGISTRY, Registry
 
 _VERSION = {"anthropic-version": "2026-10-21"}
 
@@ -41,7 +44,7 @@ def test_the_order_of_the_rule(
     method: str, path: str, headers: dict[str, str], query: dict[str, str], slug: str
 ) -> None:
     """An explicit prefix beats a unique path, which beats a header, which beats the default."""
-    found = resolve(method, path, headers, query)
+    found = REGISTRY.resolve(method, path, headers, query)
 
     assert found is not None
     assert found.provider.slug == slug
@@ -54,7 +57,7 @@ def test_the_order_of_the_rule(
 def test_the_gateways_own_paths_are_no_providers(path: str) -> None:
     """Unknown paths without a prefix, and the control paths, are left to the gateway."""
     for method in ("GET", "POST"):
-        assert resolve(method, path, _VERSION, {}) is None
+        assert REGISTRY.resolve(method, path, _VERSION, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_a_mismatch_is_answered_by_the_provider_it_means(
     method: str, path: str, policy: Policy, says: str
 ) -> None:
     """A 404 and a 405 can be given in the shape that the caller's SDK reads."""
-    found = resolve(method, path, {}, {})
+    found = REGISTRY.resolve(method, path, {}, {})
 
     assert found is not None
     assert found.match.route.policy is policy
@@ -88,11 +91,14 @@ def test_a_compatible_vendor_is_a_few_lines() -> None:
     """A vendor of OpenAI's shape is served under its prefix alone, without code of its own."""
     vendor = Provider(
         slug="vendor",
-        dialect=OpenAIDialect(Flavor(name="vendor", limit_field="max_tokens")),
         base_url="https://api.vendor.example/v1",
-        auth_header="authorization",
-        auth_format="Bearer {}",
-        routes=(metered("POST", "/chat/completions", "chat"), local("/models")),
+        models=re.compile("vendor-"),
+        surfaces=(
+            Surface(
+                dialect=OpenAIDialect(Flavor(name="vendor", limit_field="max_tokens")),
+                routes=(metered("POST", "/chat/completions", "chat"), local("/models")),
+            ),
+        ),
     )
     registry = Registry([*PROVIDERS, vendor])
 
@@ -104,6 +110,60 @@ def test_a_compatible_vendor_is_a_few_lines() -> None:
     assert unprefixed is not None
     assert unprefixed.provider.slug == "openai"
     assert registry.provider("vendor") is vendor
+    assert registry.by_model(unprefixed, "vendor-1").provider is vendor
+    assert registry.by_model(unprefixed, "gpt-5.6") is unprefixed
+    assert registry.by_model(unprefixed, "nobodys-1") is unprefixed
+
+
+def test_a_named_provider_is_never_left() -> None:
+    """A prefix says who is meant, so that a model of another provider does not move the request."""
+    named = REGISTRY.resolve("POST", "/openai/v1/chat/completions", {}, {})
+    assert named is not None
+    assert REGISTRY.by_model(named, "claude-opus-5") is named
+
+
+def test_surfaces_stand_beside_each_other() -> None:
+    """Each surface has its own mount, upstream address, dialect and native errors."""
+    chat = Surface(dialect=OpenAIDialect(), routes=(metered("POST", "/chat/completions", "chat"),))
+    messages = Surface(
+        dialect=AnthropicDialect(),
+        mount="/anthropic",
+        upstream="/anthropic",
+        auth_header="x-api-key",
+        auth_format="{}",
+        routes=(metered("POST", "/v1/messages", "messages"),),
+    )
+    base_url = "https://api.vendor.example/v1"
+    vendor = Provider("vendor", (chat, messages), base_url, base_path="/v1")
+    found = Registry([vendor]).resolve("POST", "/vendor//anthropic/messages", {}, {})
+    assert found is not None
+    assert found.surface is messages
+    assert found.match.upstream_path == "/v1/messages"
+    assert vendor.address(messages, base_url) == "https://api.vendor.example/anthropic"
+    assert vendor.address(messages, "http://proxy/vendor") == "http://proxy/vendor/anthropic"
+    assert vendor.address(chat, base_url) == base_url
+    assert messages.credential("k") == ("x-api-key", "k")
+    unknown = Registry([vendor]).resolve("GET", "/vendor/anthropic/v1/nothing", {}, {})
+    assert unknown is not None
+    assert unknown.dialect.name == "anthropic"
+
+
+def test_placeholders_hold_one_segment() -> None:
+    """An id is one segment of the path and known by its name; the row that says more wins."""
+    surface = Surface(
+        dialect=OpenAIDialect(),
+        routes=(
+            metered("POST", "/voices/{voice}", "speak"),
+            metered("POST", "/voices/{voice}/stream", "stream"),
+        ),
+    )
+    whole = surface.table.match("POST", "/v1/voices/ab%20c")
+    streamed = surface.table.match("POST", "/voices/abc/stream")
+    assert whole is not None
+    assert (whole.route.operation, whole.ids) == ("speak", {"voice": "ab%20c"})
+    assert streamed is not None
+    assert (streamed.route.operation, streamed.ids) == ("stream", {"voice": "abc"})
+    assert surface.table.match("POST", "/voices/a/b") is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +178,7 @@ def test_a_compatible_vendor_is_a_few_lines() -> None:
 )
 def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None:
     """A model asked at the wrong provider is told where it is served."""
-    assert says in model_hint(REGISTRY.provider(slug), model)
+    assert says in REGISTRY.hint(REGISTRY.provider(slug), model)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +194,4 @@ def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None
 )
 def test_no_hint_where_it_would_be_a_guess(slug: str, model: str) -> None:
     """Own models, and names that several providers host, get none."""
-    assert model_hint(REGISTRY.provider(slug), model) == ""
+    assert REGISTRY.hint(REGISTRY.provider(slug), model) == ""

@@ -147,9 +147,9 @@ def test_any_path_is_answered(path: str) -> None:
 
 def test_credentials_stand_where_the_provider_reads_them() -> None:
     """Each provider's header and format."""
-    assert OPENAI.credential("k") == ("authorization", "Bearer k")
-    assert ANTHROPIC.credential("k") == ("x-api-key", "k")
-    assert GEMINI.credential("k") == ("x-goog-api-key", "k")
+    assert OPENAI.surfaces[0].credential("k") == ("authorization", "Bearer k")
+    assert ANTHROPIC.surfaces[0].credential("k") == ("x-api-key", "k")
+    assert GEMINI.surfaces[0].credential("k") == ("x-goog-api-key", "k")
 
 
 def test_a_longer_tail_wins() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from mintgate_facade.dialects.anthropic import AnthropicDialect
-from mintgate_facade.providers.base import Provider, denied, free, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -15,10 +17,11 @@ _LEGACY = "Legacy completions are not served. Use POST /v1/messages."
 
 ANTHROPIC = Provider(
     slug="anthropic",
-    dialect=AnthropicDialect(),
     base_url="https://api.anthropic.com",
-    auth_header="x-api-key",
-    unprefixed=True,
+    unprefixed=("/",),
+    header_marks=frozenset({"anthropic-version"}),
+    models=re.compile(r"claude-"),
+    use="the Anthropic SDK with the base URL <gateway>/anthropic",
     strip_request_headers=frozenset({b"anthropic-workspace-id", b"anthropic-user-profile-id"}),
     strip_response_headers=frozenset(
         {
@@ -31,24 +34,33 @@ ANTHROPIC = Provider(
             ),
         }
     ),
-    routes=(
-        metered("POST", "/v1/messages", "messages"),
-        free("POST", "/v1/messages/count_tokens", "count_tokens"),
-        local("/v1/models"),
-        local("/v1/models/{model}"),
-        *denied(_LEGACY, "/v1/complete"),
-        *denied(_STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"),
-        *denied(
-            _DEFERRED,
-            "/v1/agents/*",
-            "/v1/deployment_runs/*",
-            "/v1/deployments/*",
-            "/v1/dreams/*",
-            "/v1/environments/*",
-            "/v1/messages/batches/*",
-            "/v1/sessions/*",
-            "/v1/tunnels/*",
+    surfaces=(
+        Surface(
+            dialect=AnthropicDialect(),
+            auth_header="x-api-key",
+            auth_format="{}",
+            routes=(
+                metered("POST", "/v1/messages", "messages"),
+                free("POST", "/v1/messages/count_tokens", "count_tokens"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *denied(_LEGACY, "/v1/complete"),
+                *denied(
+                    _STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"
+                ),
+                *denied(
+                    _DEFERRED,
+                    "/v1/agents/*",
+                    "/v1/deployment_runs/*",
+                    "/v1/deployments/*",
+                    "/v1/dreams/*",
+                    "/v1/environments/*",
+                    "/v1/messages/batches/*",
+                    "/v1/sessions/*",
+                    "/v1/tunnels/*",
+                ),
+                *denied(_ADMIN, "/v1/organizations/*", "/v1/user_profiles/*", "/v1/webhooks/*"),
+            ),
         ),
-        *denied(_ADMIN, "/v1/organizations/*", "/v1/user_profiles/*", "/v1/webhooks/*"),
     ),
 )

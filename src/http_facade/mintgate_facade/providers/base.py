@@ -1,65 +1,168 @@
-"""What a provider is: a closed table of routes, its credentials' form, and a dialect."""
+"""What a provider is: its surfaces, each with a dialect, an address and a closed route table."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mintgate_facade.dialects.base import Dialect, Policy, Route
-from mintgate_facade.providers.routing import RouteMatch, RouteTable
+from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """One wire shape that a provider speaks. Equal by identity.
+
+    Most providers have one; several offer Anthropic's Messages beside OpenAI's chat.
+    """
+
+    dialect: Dialect
+    routes: tuple[Route, ...]
+    name: str = ""
+    """Unique within its provider; the dialect's name unless given."""
+    mount: str = ""
+    """Where it stands below the provider's prefix, for example "/anthropic"."""
+    upstream: str | None = None
+    """Its path below the provider's root; None: the provider's base URL itself."""
+    auth_header: str = "authorization"
+    """Lower-case name of the header that carries the operator's key."""
+    auth_format: str = "Bearer {}"
+    """How the key stands in that header."""
+    versions: tuple[str, ...] = ("v1",)
+    """Version segments that a client may write, once or twice, or leave out."""
+    keeps_version: bool = False
+    """The version that a client writes is also the one upstream gets."""
+    table: RouteTable = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        table = RouteTable(self.routes, self.versions, keeps_version=self.keeps_version)
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "name", self.name or self.dialect.name)
+
+    def below(self, path: str) -> str | None:
+        """The rest of `path` below the mount; None when it is not below it."""
+        if not self.mount:
+            return path
+        rest = path.removeprefix(self.mount)
+        return rest if rest != path and rest[:1] in {"", "/"} else None
+
+    def credential(self, key: str) -> tuple[str, str]:
+        """The header, name and value, that carries the operator's key."""
+        return self.auth_header, self.auth_format.format(key)
+
+
+class Found(NamedTuple):
+    """A surface and its route for a path."""
+
+    surface: Surface
+    match: RouteMatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Provider:
     """One provider, as data. Equal by identity: there is one object a provider."""
 
     slug: str
     """Its name in the catalogue, on charges and in settings, for example "openai"."""
-    dialect: Dialect
+    surfaces: tuple[Surface, ...]
+    """The first one answers for paths that none of them has."""
     base_url: str
-    """Its own root, as its SDK has it by default; upstream paths are relative to it."""
-    auth_header: str
-    """Lower-case name of the header that carries the operator's key."""
-    routes: tuple[Route, ...]
-    auth_format: str = "{}"
-    """How the key stands in that header, for example "Bearer {}"."""
+    """Its own root, as its SDK has it by default."""
+    base_path: str = ""
+    """What `base_url` ends with beyond the root that surfaces with `upstream` stand below."""
     prefixes: tuple[str, ...] = ()
     """First path segments that choose it; its slug always does."""
-    versions: tuple[str, ...] = ("v1",)
-    """Version segments that a client may write, once or twice, or leave out."""
-    keeps_version: bool = False
-    """The version that a client writes is also the one upstream gets."""
-    unprefixed: bool = False
-    """Its paths are also served without a prefix."""
+    unprefixed: tuple[str, ...] = ()
+    """Beginnings of paths that are served without a prefix; "/" is all of its paths."""
+    header_marks: frozenset[str] = frozenset()
+    """Lower-case names of headers that only this provider's SDKs send."""
+    query_marks: frozenset[str] = frozenset()
+    """The same of query parameters."""
+    models: re.Pattern[str] | None = None
+    """Names of models that this provider alone has: a request that names one without a
+    prefix is for it. Names that several host (gpt-oss, llama) are left out."""
+    hosts: re.Pattern[str] | None = None
+    """Names of models that it has as well as others do: only a prefix tells which is meant."""
+    use: str = ""
+    """How an SDK is pointed at it, for hints: "the OpenAI SDK with the base URL ..."."""
     strip_request_headers: frozenset[bytes] = frozenset()
     """Lower-case names that choose the operator's account or project, or another method."""
     strip_response_headers: frozenset[bytes] = frozenset()
     """Lower-case names that tell about the operator's account."""
-    table: RouteTable = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        table = RouteTable(self.routes, self.versions, keeps_version=self.keeps_version)
-        object.__setattr__(self, "table", table)
+        names = [surface.name for surface in self.surfaces]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.slug} has two surfaces of one name: {names}")
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of its first surface."""
+        return self.surfaces[0].dialect
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The rows of all its surfaces."""
+        return tuple(route for surface in self.surfaces for route in surface.routes)
 
     @property
     def all_prefixes(self) -> tuple[str, ...]:
         """Every first segment that chooses this provider."""
         return tuple(dict.fromkeys((self.slug, *self.prefixes)))
 
-    def match(self, method: str, path: str) -> RouteMatch | None:
-        """Find the route of a path, without the provider's prefix; none when there is none.
+    def find(self, method: str, path: str) -> Found | None:
+        """Find the surface and route of a path, without the provider's prefix; or none.
 
         `path` is percent-decoded and has no query. Duplicate slashes are one; a
         version may be missing or doubled.
         """
-        return self.table.match(method, path)
+        path = single_slashes(path)
+        for surface in self.surfaces:
+            rest = surface.below(path)
+            found = None if rest is None else surface.table.match(method, rest)
+            if found is not None:
+                return Found(surface, found)
+        return None
+
+    def match(self, method: str, path: str) -> RouteMatch | None:
+        """The route of `find` alone."""
+        found = self.find(method, path)
+        return None if found is None else found.match
 
     def methods(self, path: str) -> tuple[str, ...]:
         """The methods that are served on a path: what a 405 may suggest."""
-        return self.table.methods(path)
+        path = single_slashes(path)
+        rests = ((surface, surface.below(path)) for surface in self.surfaces)
+        served = (s.table.methods(rest) for s, rest in rests if rest is not None)
+        return tuple(sorted({method for methods in served for method in methods}))
 
-    def credential(self, key: str) -> tuple[str, str]:
-        """The header, name and value, that carries the operator's key."""
-        return self.auth_header, self.auth_format.format(key)
+    def closest(self, path: str, headers: Mapping[str, str]) -> Surface:
+        """The surface whose errors a caller of an unknown path can read."""
+        path = single_slashes(path)
+        below = [s for s in self.surfaces if s.mount and s.below(path) is not None]
+        if below:
+            return below[0]
+        if "anthropic-version" in headers:
+            for surface in self.surfaces:
+                if surface.dialect.name == "anthropic" and not surface.mount:
+                    return surface
+        return self.surfaces[0]
+
+    def serves_unprefixed(self, path: str) -> bool:
+        """Whether `path` is among those that it serves without a prefix."""
+        return path.startswith(self.unprefixed)
+
+    def address(self, surface: Surface, base_url: str) -> str:
+        """Where a surface's paths begin, for an account with this base URL (no slash at its end).
+
+        An account whose base URL lacks the provider's own end (`base_path`) is one behind
+        another proxy: its surfaces are then looked for right below it.
+        """
+        if surface.upstream is None:
+            return base_url
+        return base_url.removesuffix(self.base_path) + surface.upstream
 
 
 def metered(method: str, path: str, operation: str) -> Route:

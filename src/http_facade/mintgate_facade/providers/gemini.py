@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from mintgate_facade.dialects.gemini import GeminiDialect
-from mintgate_facade.providers.base import Provider, denied, free, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -17,13 +19,13 @@ _PER_PICTURE = "Its answer does not state what it cost. Use generateContent with
 
 GEMINI = Provider(
     slug="gemini",
-    dialect=GeminiDialect(),
     base_url="https://generativelanguage.googleapis.com",
-    auth_header="x-goog-api-key",
     prefixes=("google",),
-    versions=("v1beta", "v1", "v1alpha"),
-    keeps_version=True,
-    unprefixed=True,
+    unprefixed=("/",),
+    header_marks=frozenset({"x-goog-api-key"}),
+    query_marks=frozenset({"key"}),
+    models=re.compile(r"(models/)?(gemini-|imagen-|veo-|gemma-)"),
+    use="the Google Gen AI SDK with the base URL <gateway>/gemini",
     # A method override or a field mask would change what the route or the answer is.
     strip_request_headers=frozenset(
         {
@@ -35,42 +37,51 @@ GEMINI = Provider(
         }
     ),
     strip_response_headers=frozenset({b"set-cookie"}),
-    routes=(
-        metered("POST", "/v1beta/models/{model}:generateContent", "generate"),
-        metered("POST", "/v1beta/models/{model}:streamGenerateContent", "stream"),
-        metered("POST", "/v1beta/models/{model}:embedContent", "embed"),
-        metered("POST", "/v1beta/models/{model}:batchEmbedContents", "embed_batch"),
-        free("POST", "/v1beta/models/{model}:countTokens", "count_tokens"),
-        free("POST", "/v1beta/models/{model}:computeTokens", "count_tokens"),
-        local("/v1beta/models"),
-        local("/v1beta/models/{model}"),
-        *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
-        *denied(
-            _DEFERRED,
-            "/v1beta/models/{model}:asyncBatchEmbedContent",
-            "/v1beta/models/{model}:batchGenerateContent",
-            "/v1beta/models/{model}:predictLongRunning",
-            "/v1beta/agents/*",
-            "/v1beta/batches/*",
-            "/v1beta/batchPredictionJobs/*",
-            "/v1beta/environments/*",
-            "/v1beta/interactions/*",
-            "/v1beta/operations/*",
-            "/v1beta/triggers/*",
-            "/v1beta/tunedModels/*",
-            "/v1beta/tuningJobs/*",
+    surfaces=(
+        Surface(
+            dialect=GeminiDialect(),
+            auth_header="x-goog-api-key",
+            auth_format="{}",
+            versions=("v1beta", "v1", "v1alpha"),
+            keeps_version=True,
+            routes=(
+                metered("POST", "/v1beta/models/{model}:generateContent", "generate"),
+                metered("POST", "/v1beta/models/{model}:streamGenerateContent", "stream"),
+                metered("POST", "/v1beta/models/{model}:embedContent", "embed"),
+                metered("POST", "/v1beta/models/{model}:batchEmbedContents", "embed_batch"),
+                free("POST", "/v1beta/models/{model}:countTokens", "count_tokens"),
+                free("POST", "/v1beta/models/{model}:computeTokens", "count_tokens"),
+                local("/v1beta/models"),
+                local("/v1beta/models/{model}"),
+                *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
+                *denied(
+                    _DEFERRED,
+                    "/v1beta/models/{model}:asyncBatchEmbedContent",
+                    "/v1beta/models/{model}:batchGenerateContent",
+                    "/v1beta/models/{model}:predictLongRunning",
+                    "/v1beta/agents/*",
+                    "/v1beta/batches/*",
+                    "/v1beta/batchPredictionJobs/*",
+                    "/v1beta/environments/*",
+                    "/v1beta/interactions/*",
+                    "/v1beta/operations/*",
+                    "/v1beta/triggers/*",
+                    "/v1beta/tunedModels/*",
+                    "/v1beta/tuningJobs/*",
+                ),
+                *denied(
+                    _STORED,
+                    "/v1beta/cachedContents/*",
+                    "/v1beta/corpora/*",
+                    "/v1beta/fileSearchStores/*",
+                    "/v1beta/files/*",
+                    "/upload/*",
+                    "/v1beta/voices/*",
+                ),
+                *denied(_BYPASS, "/v1beta/auth_tokens/*", "/ws/*"),
+                *denied(_ADMIN, "/v1beta/projects/*", "/v1beta/webhooks/*"),
+                *denied(_COMPATIBLE, "/v1beta/openai/*"),
+            ),
         ),
-        *denied(
-            _STORED,
-            "/v1beta/cachedContents/*",
-            "/v1beta/corpora/*",
-            "/v1beta/fileSearchStores/*",
-            "/v1beta/files/*",
-            "/upload/*",
-            "/v1beta/voices/*",
-        ),
-        *denied(_BYPASS, "/v1beta/auth_tokens/*", "/ws/*"),
-        *denied(_ADMIN, "/v1beta/projects/*", "/v1beta/webhooks/*"),
-        *denied(_COMPATIBLE, "/v1beta/openai/*"),
     ),
 )

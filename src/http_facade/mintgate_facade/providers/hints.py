@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from mintgate_facade.providers.base import Provider
 
-_FAMILIES = (
-    (
-        "openai",
-        re.compile(
-            r"(ft:)?(gpt-(?!oss)|o[134](-|$)|chatgpt-|text-embedding-(?!v)|omni-moderation|codex-)"
-        ),
-    ),
-    ("anthropic", re.compile(r"claude-")),
-    ("gemini", re.compile(r"(models/)?(gemini-|imagen-|veo-|gemma-)")),
-)
-"""Model names that one provider alone uses. Names that several host (gpt-oss, llama) are
-left out: a wrong hint is worse than none."""
-_USE = {
-    "openai": "the OpenAI SDK with the base URL <gateway>/openai/v1",
-    "anthropic": "the Anthropic SDK with the base URL <gateway>/anthropic",
-    "gemini": "the Google Gen AI SDK with the base URL <gateway>/gemini",
-}
 
-
-def model_hint(provider: Provider, model: str) -> str:
+def model_hint(providers: Sequence[Provider], asked: Provider, model: str) -> str:
     """One sentence that says where `model` is served, or empty when it belongs here or is unknown.
 
     Add it to the message of a 404.
     """
-    for slug, pattern in _FAMILIES:
-        if pattern.match(model):
-            return (
-                ""
-                if slug == provider.slug
-                else f"'{model}' is a model of {slug}: use {_USE[slug]}."
-            )
-    return ""
+    for provider in providers:
+        if provider.models is not None and provider.models.match(model):
+            if provider is asked:
+                return ""
+            return f"'{model}' is a model of {provider.slug}: use {provider.use}."
+    hosts = [p for p in providers if p.hosts is not None and p.hosts.match(model)]
+    if asked in hosts or not hosts:
+        return ""
+    ways = " or ".join(provider.use for provider in hosts)
+    return f"'{model}' is hosted by more than one provider, so say which: use {ways}."

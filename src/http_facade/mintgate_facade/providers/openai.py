@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from mintgate_facade.dialects.openai import OpenAIDialect
-from mintgate_facade.providers.base import Provider, denied, free, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -17,11 +19,12 @@ _UPLOAD = "Requests with uploaded pictures are not served. Use POST /v1/images/g
 
 OPENAI = Provider(
     slug="openai",
-    dialect=OpenAIDialect(),
     base_url="https://api.openai.com/v1",
-    auth_header="authorization",
-    auth_format="Bearer {}",
-    unprefixed=True,
+    unprefixed=("/",),
+    models=re.compile(
+        r"(ft:)?(gpt-(?!oss)|o[134](-|$)|chatgpt-|text-embedding-(?!v)|omni-moderation|codex-)"
+    ),
+    use="the OpenAI SDK with the base URL <gateway>/openai/v1",
     strip_request_headers=frozenset({b"openai-organization", b"openai-project"}),
     strip_response_headers=frozenset(
         {
@@ -36,43 +39,50 @@ OPENAI = Provider(
             b"x-ratelimit-reset-tokens",
         }
     ),
-    routes=(
-        metered("POST", "/chat/completions", "chat"),
-        metered("POST", "/responses", "responses"),
-        metered("POST", "/completions", "completions"),
-        metered("POST", "/embeddings", "embeddings"),
-        metered("POST", "/images/generations", "images"),
-        free("POST", "/moderations", "moderations"),
-        free("POST", "/responses/input_tokens", "count_tokens"),
-        local("/models"),
-        local("/models/{model}"),
-        *denied(_ADMIN, "/models/{model}", method="DELETE"),
-        *denied(_STORED, "/chat/completions", method="GET"),
-        *denied(_STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
-        *denied(_STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"),
-        *denied(_UPLOAD, "/images/*"),
-        *denied(_AUDIO, "/audio/*"),
-        *denied(_BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
-        *denied(
-            _DEFERRED,
-            "/agents/*",
-            "/assistants/*",
-            "/batches/*",
-            "/containers/*",
-            "/decisions/*",
-            "/evals/*",
-            "/fine_tuning/*",
-            "/threads/*",
-            "/videos/*",
-        ),
-        *denied(
-            _ADMIN,
-            "/content_provenance_checks/*",
-            "/organization/*",
-            "/projects/*",
-            "/safety/*",
-            "/webhook_endpoints/*",
-            "/webhook_event_types/*",
+    surfaces=(
+        Surface(
+            dialect=OpenAIDialect(),
+            routes=(
+                metered("POST", "/chat/completions", "chat"),
+                metered("POST", "/responses", "responses"),
+                metered("POST", "/completions", "completions"),
+                metered("POST", "/embeddings", "embeddings"),
+                metered("POST", "/images/generations", "images"),
+                free("POST", "/moderations", "moderations"),
+                free("POST", "/responses/input_tokens", "count_tokens"),
+                local("/models"),
+                local("/models/{model}"),
+                *denied(_ADMIN, "/models/{model}", method="DELETE"),
+                *denied(_STORED, "/chat/completions", method="GET"),
+                *denied(_STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
+                *denied(
+                    _STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
+                ),
+                *denied(_UPLOAD, "/images/*"),
+                *denied(_AUDIO, "/audio/*"),
+                *denied(_BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
+                *denied(
+                    _DEFERRED,
+                    "/agents/*",
+                    "/assistants/*",
+                    "/batches/*",
+                    "/containers/*",
+                    "/decisions/*",
+                    "/evals/*",
+                    "/fine_tuning/*",
+                    "/threads/*",
+                    "/videos/*",
+                ),
+                *denied(
+                    _ADMIN,
+                    "/content_provenance_checks/*",
+                    "/organization/*",
+                    "/projects/*",
+                    "/safety/*",
+                    "/webhook_endpoints/*",
+                    "/webhook_event_types/*",
+                ),
+            ),
         ),
     ),
 )

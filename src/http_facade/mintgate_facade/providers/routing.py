@@ -1,14 +1,14 @@
 """Matches request paths against a provider's closed table of routes.
 
 Fixed paths, which nearly all traffic has, are one dictionary lookup in every
-spelling that SDKs produce. Paths with a model, and denied subtrees, come after.
+spelling that SDKs produce. Paths with placeholders, and denied subtrees, come after.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -19,9 +19,9 @@ VERSIONS_WRITTEN_MAX = 2
 """A base URL that has the version, and an SDK that adds it, write it twice."""
 PATH_CHARS_MAX = 1_024
 MATCHES_KEPT = 1_024
-"""Matches of paths with a model that are remembered; there are few models."""
+"""Matches of paths with placeholders that are remembered; there are few models."""
 
-_PLACEHOLDER = "{model}"
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SUBTREE = "/*"
 _SLASHES = re.compile(r"/{2,}")
 _UNSAFE = re.compile(r"[\x00-\x20\\\x7f]")
@@ -36,15 +36,23 @@ class RouteMatch:
     path_model: str
     """What stood at `{model}`, percent-decoded."""
     upstream_path: str
-    """Percent-encoded and relative to the provider's base URL, without the query."""
+    """Percent-encoded and relative to the surface's address, without the query."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """What stood at the other placeholders, by name, percent-decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """A route with `{model}`: what stands before and after it."""
+    """A route with placeholders, as the pattern of its path without a version.
+
+    `{model}` may hold slashes, since names of models do; what stands for any other
+    placeholder is one segment.
+    """
 
     route: Route
-    tail: str
+    pattern: re.Pattern[str]
+    literal_chars: int
+    """Of two rows that match, the one that says more is meant."""
 
 
 class RouteTable:
@@ -61,7 +69,7 @@ class RouteTable:
         for route in routes:
             self._add(route)
         for templates in self._templates.values():
-            templates.sort(key=lambda template: -len(template.tail))
+            templates.sort(key=lambda template: -template.literal_chars)
         for rows in self._subtrees.values():
             rows.sort(key=lambda row: -len(row.path))
         self._spelled = dict(self._spellings())
@@ -75,7 +83,7 @@ class RouteTable:
             return found
         if len(path) > PATH_CHARS_MAX:
             return None
-        path = _SLASHES.sub("/", path)
+        path = single_slashes(path)
         found = self._spelled.get((method, path))
         return found if found is not None else self._match_parts(method, path)
 
@@ -99,10 +107,10 @@ class RouteTable:
         methods = METHODS if route.method == "*" else (route.method,)
         if path.endswith(_SUBTREE):
             self._subtrees.setdefault(_first_segment(path), []).append(route)
-        elif _PLACEHOLDER in path:
-            head, _, tail = path.partition(_PLACEHOLDER)
+        elif "{" in path:
+            template = _template(route, path)
             for method in methods:
-                self._templates.setdefault((method, head), []).append(_Template(route, tail))
+                self._templates.setdefault((method, _first_segment(path)), []).append(template)
         else:
             for method in methods:
                 self._fixed[(method, path)] = route
@@ -122,11 +130,12 @@ class RouteTable:
         if any(segment in {".", ".."} for segment in path.split("/")):
             return None
         version, path = self._without_version(path)
-        head = path[: path.find("/", 1) + 1]
-        for template in self._templates.get((method, head), ()):
-            model = path[len(head) : len(path) - len(template.tail)]
-            if model and path.endswith(template.tail):
-                return self._matched(template.route, version, path, model)
+        for template in self._templates.get((method, _first_segment(path)), ()):
+            found = template.pattern.fullmatch(path)
+            if found is not None:
+                ids = found.groupdict()
+                model = ids.pop("model", "")
+                return self._matched(template.route, version, path, model, ids)
         if path in self._paths:  # It is a fixed path, only by another method.
             return None
         for row in self._subtrees.get(_first_segment(path), ()):
@@ -136,12 +145,19 @@ class RouteTable:
                 return self._matched(row, version, path)
         return None
 
-    def _matched(self, route: Route, version: str, path: str, model: str = "") -> RouteMatch:
+    def _matched(
+        self,
+        route: Route,
+        version: str,
+        path: str,
+        model: str = "",
+        ids: Mapping[str, str] | None = None,
+    ) -> RouteMatch:
         own, _ = self._without_version(route.path)
         if version and self._keeps_version:
             own = version
         upstream = f"/{own}{path}" if own else path
-        return RouteMatch(route, model, quote(upstream, safe=_PATH_SAFE))
+        return RouteMatch(route, model, quote(upstream, safe=_PATH_SAFE), ids or {})
 
     def _without_version(self, path: str) -> tuple[str, str]:
         """Take the leading version off, once or twice; return the first one and the rest."""
@@ -153,6 +169,21 @@ class RouteTable:
             first = first or segment
             path = f"/{rest}"
         return first, path
+
+
+def single_slashes(path: str) -> str:
+    """`path` with every run of slashes made one."""
+    return _SLASHES.sub("/", path) if "//" in path else path
+
+
+def _template(route: Route, path: str) -> _Template:
+    parts = _PLACEHOLDER.split(path)
+    literals, names = parts[::2], parts[1::2]
+    pattern = re.escape(literals[0])
+    for name, literal in zip(names, literals[1:], strict=True):
+        inner = ".+" if name == "model" else "[^/:]+"
+        pattern += f"(?P<{name}>{inner}){re.escape(literal)}"
+    return _Template(route, re.compile(pattern), sum(map(len, literals)))
 
 
 def _first_segment(path: str) -> str:

@@ -18,6 +18,7 @@ from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
 
 if TYPE_CHECKING:
     from mintgate_facade.dialects.base import Dialect, Route
+    from mintgate_facade.providers.registry import Resolution
     from mintgate_facade.providers.routing import RouteMatch
     from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
     from mintgate_facade.relay.targets import Target
@@ -32,7 +33,7 @@ class Exchange:
     """A request under way. `id` also names its hold."""
 
     target: Target
-    match: RouteMatch
+    found: Resolution
     scope: Scope
     receive: Receive
     send: Send
@@ -56,14 +57,19 @@ class Exchange:
     """Set when the gateway wrote an output limit into the request."""
 
     @property
+    def match(self) -> RouteMatch:
+        """The row that matched, and what the path filled in."""
+        return self.found.match
+
+    @property
     def route(self) -> Route:
         """The row of the route table that matched."""
-        return self.match.route
+        return self.found.match.route
 
     @property
     def dialect(self) -> Dialect:
-        """The provider's wire shape."""
-        return self.target.provider.dialect
+        """The wire shape that the client speaks."""
+        return self.found.surface.dialect
 
     @property
     def request_id(self) -> str:

@@ -56,12 +56,11 @@ class Gateway:
         }
         query_string = scope["query_string"]
         query = dict(parse_qsl(query_string.decode("latin-1"))) if query_string else {}
-        found = self.targets.resolve(scope["method"], scope["path"], headers, query)
-        if found is None:
+        meant = self.targets.resolve(scope["method"], scope["path"], headers, query)
+        if meant is None:
             await self.control(scope, receive, send)
             return
-        target, match = found
-        exchange = Exchange(target, match, scope, receive, send)
+        exchange = Exchange(*meant, scope, receive, send)
         # The server runs each request in a task of its own, so nobody else sees it.
         REQUEST.set(exchange)
         if self.traces is not None:

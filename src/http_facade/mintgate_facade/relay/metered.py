@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mintgate.v1.ledger_pb2 import Operation, Reserve, Reserved
 
 from mintgate_facade.dialects.base import RefusedRequest
-from mintgate_facade.providers.hints import model_hint
 from mintgate_facade.relay.answer import relay_answer
 from mintgate_facade.relay.client_watch import InterruptedRequestError
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit
@@ -55,6 +54,8 @@ class Metered:
         """
         admitted = await admit(exchange, json_only=True)
         exchange.admitted_ns = time.monotonic_ns()
+        if not exchange.found.explicit:
+            admitted = self._at_home(exchange, admitted)
         ask = exchange.dialect.read(exchange.route, admitted.view)
         reserved = await self._reserve(exchange, admitted, ask)
         exchange.key_id = reserved.key_id
@@ -67,6 +68,15 @@ class Metered:
             raise
         finally:
             held.close()
+
+    def _at_home(self, exchange: Exchange, admitted: Admitted) -> Admitted:
+        """Send a request without a prefix to the provider whose model it names."""
+        model = admitted.view.document.get("model")
+        if not isinstance(model, str) or not self.targets.by_model(exchange, model):
+            return admitted
+        dropped = {name.decode() for name in exchange.target.provider.strip_request_headers}
+        kept = {n: v for n, v in admitted.view.headers.items() if n not in dropped}
+        return replace(admitted, view=replace(admitted.view, headers=kept))
 
     async def _reserve(self, exchange: Exchange, admitted: Admitted, ask: Ask) -> Reserved:
         """Hold the worst case, or raise `RefusedRequest` (401, 402, 403, 404, 503)."""
@@ -98,8 +108,7 @@ class Metered:
                 span.end()
         if result.HasField("reserved"):
             return result.reserved
-        hint = model_hint(exchange.target.provider, ask.model)
-        raise RefusedRequest(failure_of(result.error, hint))
+        raise RefusedRequest(failure_of(result.error, self.targets.hint(exchange, ask.model)))
 
     async def _forward(self, exchange: Exchange, admitted: Admitted, held: Held) -> None:
         """Send the request on and deal with every way in which it can be answered."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
-from mintgate_facade.providers.registry import PROVIDERS, resolve
+from mintgate_facade.providers.registry import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import aiohttp
 
-    from mintgate_facade.providers.base import Provider
-    from mintgate_facade.providers.routing import RouteMatch
+    from mintgate_facade.providers.base import Provider, Surface
+    from mintgate_facade.providers.registry import Registry, Resolution
     from mintgate_facade.relay.exchange import Admitted, Exchange
     from mintgate_facade.relay.upstream import Upstream
     from mintgate_facade.settings import ProviderAccount
@@ -28,6 +28,16 @@ class Target:
     provider: Provider
     account: ProviderAccount | None
     """None: the operator has no account there, so nothing can be forwarded."""
+    addresses: Mapping[str, str]
+    """Where each of its surfaces begins, by name; empty without an account."""
+
+    @classmethod
+    def of(cls, provider: Provider, account: ProviderAccount | None) -> Target:
+        """Join a provider with the operator's account there."""
+        if account is None:
+            return cls(provider, None, {})
+        addresses = {s.name: provider.address(s, account.base_url) for s in provider.surfaces}
+        return cls(provider, account, addresses)
 
     @property
     def slug(self) -> str:
@@ -47,22 +57,49 @@ class Target:
             )
         return self.account
 
+    def url(self, surface: Surface, path: str, query: bytes) -> str:
+        """The address of a path of a surface; `path` is percent-encoded."""
+        url = self.addresses[surface.name] + path
+        return f"{url}?{query.decode('latin-1')}" if query else url
+
 
 class Targets:
     """The providers that this gateway stands in front of."""
 
-    def __init__(self, accounts: Mapping[str, ProviderAccount], upstream: Upstream) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, ProviderAccount],
+        upstream: Upstream,
+        registry: Registry = REGISTRY,
+    ) -> None:
         self._upstream = upstream
+        self._registry = registry
         self._by_slug = {
-            provider.slug: Target(provider, accounts.get(provider.slug)) for provider in PROVIDERS
+            provider.slug: Target.of(provider, accounts.get(provider.slug))
+            for provider in registry.providers
         }
 
     def resolve(
         self, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, str]
-    ) -> tuple[Target, RouteMatch] | None:
+    ) -> tuple[Target, Resolution] | None:
         """Find the provider and route of a request; None when it is no provider's."""
-        found = resolve(method, path, headers, query)
-        return None if found is None else (self._by_slug[found.provider.slug], found.match)
+        found = self._registry.resolve(method, path, headers, query)
+        return None if found is None else (self._by_slug[found.provider.slug], found)
+
+    def by_model(self, exchange: Exchange, model: str) -> bool:
+        """Move a request that named no provider to the one whose model it names.
+
+        Returns whether it moved.
+        """
+        found = self._registry.by_model(exchange.found, model)
+        moved = found is not exchange.found
+        if moved:
+            exchange.target, exchange.found = self._by_slug[found.provider.slug], found
+        return moved
+
+    def hint(self, exchange: Exchange, model: str) -> str:
+        """Where a model that is unknown here may be found, or nothing."""
+        return self._registry.hint(exchange.target.provider, model)
 
     async def open(
         self, exchange: Exchange, admitted: Admitted, body: bytes
@@ -72,16 +109,14 @@ class Targets:
         Raises `RefusedRequest` (404, 502, 504).
         """
         account = exchange.target.require_account()
-        provider = exchange.target.provider
+        surface = exchange.found.surface
         headers = dict(admitted.view.headers)
         headers["accept-encoding"] = "identity"
         if body:
             headers.setdefault("content-type", "application/json")
-        name, value = provider.credential(account.api_key)
+        name, value = surface.credential(account.api_key)
         headers[name] = value
-        url = account.base_url + exchange.match.upstream_path
-        if admitted.query:
-            url = f"{url}?{admitted.query.decode('latin-1')}"
+        url = exchange.target.url(surface, exchange.match.upstream_path, admitted.query)
         exchange.forwarded_ns = time.monotonic_ns()
         response = await self._upstream.open(exchange.scope["method"], url, headers, body)
         exchange.answered_ns = time.monotonic_ns()
