@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from mintgate_core.ratelimit.memory import MemoryLimiter
 from mintgate_core.service.metrics import Metrics as CoreMetrics
 from mintgate_core.stores.memory import MemoryStore
 from mintgate_facade.app import Facade
@@ -20,13 +22,15 @@ from tests.ports import free_port
 
 ALERTS = ROOT / "deploy/prometheus/alerts.yaml"
 GUIDE = (ROOT / "docs/operating/monitoring.md").read_text()
+CLOCK = itertools.repeat(1).__next__
 SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
 
 @pytest.fixture
 async def families(tmp_path: Path) -> set[str]:
     """Names of all metrics of a core and of a facade, as their pages tell them."""
-    pages = [await CoreMetrics(MemoryStore(lambda: 1), lambda: 1).render()]
+    core = CoreMetrics(MemoryStore(CLOCK), CLOCK, MemoryLimiter(CLOCK))
+    pages = [await core.render()]
     port = free_port()
     facade = Facade(
         FacadeSettings(

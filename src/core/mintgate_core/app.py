@@ -176,7 +176,7 @@ async def _serving(
     store: Store, options: CoreOptions, clock: Clock, ticks: Clock, limiter: Limiter
 ) -> AsyncIterator[Core]:
     tail = Tail()
-    metrics = Metrics(store, clock)
+    metrics = Metrics(store, clock, limiter)
 
     def committed(operations: Sequence[Operation], answers: Sequence[Answer]) -> None:
         tail.committed(operations, answers)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
-from mintgate import Minted, MintgateError
+from mintgate import Minted, MintgateError, RateLimits
 from mintgate_core.app import CoreOptions, running
 from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.ratelimit.fallback import FAILURES_MAX
+from mintgate_core.ratelimit.memory import MemoryLimiter
 from mintgate_core.service.metrics import Metrics
 from mintgate_core.stores.base import Check, OpenHolds
 from mintgate_core.stores.memory import MemoryStore
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.core.service.harness import OPERATOR, SERVICE, Rig, TurnedClock, counts
+from tests.core.service.harness import OPERATOR, SERVICE, Rig, TurnedClock, counts, price_of
+from tests.servers.redis import running_redis
+
+RECOVERY_WAIT_S = 10.0
 
 
 def samples(page: str) -> dict[str, float]:
@@ -105,14 +111,52 @@ class _AwayStore(MemoryStore):
 
 async def test_a_store_that_is_away_says_so(clock: TurnedClock) -> None:
     """The page still comes; the sums are left out rather than told as zero."""
-    page = samples((await Metrics(_AwayStore(clock), clock).render()).decode())
+    metrics = Metrics(_AwayStore(clock), clock, MemoryLimiter(clock))
+    page = samples((await metrics.render()).decode())
     assert page["mintgate_store_up"] == 0
     assert "mintgate_open_holds" not in page
 
 
+async def test_limits_that_are_not_shared_are_told(tmp_path: Path, clock: TurnedClock) -> None:
+    """While Redis is away the gauge is 1 and requests that were counted here alone are counted."""
+    with running_redis() as server:
+        rig = Rig(tmp_path, clock, server.url)
+        await rig.start()
+        try:
+            await rig.client(OPERATOR).meter.put_price(price_of())
+            limits = RateLimits(requests_per_minute=1_000)
+            secret = (await rig.client().keys.mint("ada", rate_limits=limits)).secret
+            await rig.charge(secret)
+            shared = await scrape(rig)
+            await asyncio.to_thread(server.stop)
+            for _ in range(FAILURES_MAX):
+                await rig.charge(secret)
+            alone = await scrape(rig)
+            await asyncio.to_thread(server.start)
+            async with asyncio.timeout(RECOVERY_WAIT_S):
+                while (back := await scrape(rig))["mintgate_rate_limits_degraded"]:
+                    pass
+        finally:
+            await rig.stop()
+
+    names = ("mintgate_rate_limits_degraded", "mintgate_rate_limits_unshared_total")
+    assert [shared[name] for name in names] == [0, 0]
+    assert [alone[name] for name in names] == [1, FAILURES_MAX]
+    assert [back[name] for name in names] == [0, FAILURES_MAX]
+
+
+async def test_limits_that_nobody_shares_are_not_degraded(rig: Rig, user: Minted) -> None:
+    """A core without Redis counts alone by intention, which is no alarm."""
+    limits = RateLimits(requests_per_minute=1_000)
+    await rig.charge((await rig.client().keys.mint("bob", rate_limits=limits)).secret)
+    page = await scrape(rig)
+    assert page["mintgate_rate_limits_degraded"] == 0
+    assert page["mintgate_rate_limits_unshared_total"] == 0
+
+
 async def test_audits_are_told_by_check(clock: TurnedClock) -> None:
     """Findings by the check's number, runs by how they ended, and when the last one was."""
-    metrics = Metrics(MemoryStore(clock), clock)
+    metrics = Metrics(MemoryStore(clock), clock, MemoryLimiter(clock))
     metrics.audited([Check(1, "a", 5, ()), Check(2, "b", 5, ("x", "y"))], 0.5)
     metrics.audited(None, 9.0)
     page = samples((await metrics.render()).decode())

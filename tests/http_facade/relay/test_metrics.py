@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from tests.http_facade.relay.conftest import (
     chat_events,
     chat_stream,
 )
+from tests.http_facade.relay.test_revocations import Hanging
 from tests.ports import free_port
 
 
@@ -117,6 +119,26 @@ async def test_refusals_are_counted_by_kind(gateway: Gateway, scrape: httpx.Asyn
     assert page["mintgate_refusals_total{kind=payment_required,provider=openai}"] == 1
     assert page["mintgate_requests_total{provider=openai,route=chat,status=402}"] == 1
     assert "mintgate_upstream_seconds_count{provider=openai}" not in page
+
+
+async def test_requests_that_a_revocation_ended_are_counted(
+    gateway: Gateway, scrape: httpx.AsyncClient
+) -> None:
+    """Each running request of a revoked key counts once; one that was over before does not."""
+    assert (await gateway.chat()).status_code == 200
+    hanging = [Hanging(events=0), Hanging(events=0)]
+    gateway.provider.scripts.extend(hanging)
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(WAIT_S):
+        asked = [tasks.create_task(gateway.chat()) for _ in hanging]
+        for script in hanging:
+            await script.hangs.wait()
+        before = await figures(scrape)
+        gateway.core.revocations.put_nowait("key_1")
+    page = await figures(scrape)
+
+    assert [(await answer).status_code for answer in asked] == [401, 401]
+    assert before["mintgate_revocations_ended_total"] == 0
+    assert page["mintgate_revocations_ended_total"] == 2
 
 
 async def test_the_outbox_is_told(

@@ -95,6 +95,14 @@ Verdict = Taken | RateLimited
 class Limiter(Protocol):
     """Counts requests. The module's text says what every method guarantees."""
 
+    @property
+    def degraded(self) -> bool:
+        """Whether it counts in this process alone although it was meant to share."""
+
+    @property
+    def unshared_count(self) -> int:
+        """Asks that it decided alone although it was meant to share, since it was made."""
+
     async def admit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Decide each ask in order; each sees the effect of those before it."""
 

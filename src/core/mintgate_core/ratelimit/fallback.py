@@ -33,11 +33,15 @@ class FallbackLimiter:
         self._own = own
         self._failures = 0
         self._away = asyncio.Event()
+        self._unshared = 0
 
     @property
     def degraded(self) -> bool:
-        """Whether limits count in this process alone."""
         return self._away.is_set()
+
+    @property
+    def unshared_count(self) -> int:
+        return self._unshared
 
     async def start(self) -> None:
         """Connect. A server that is not there is said once, and waited for in the background."""
@@ -56,6 +60,7 @@ class FallbackLimiter:
             else:
                 self._failures = 0
                 return verdicts
+        self._unshared += len(asks)
         return await self._own.admit(asks)
 
     def note(self, notes: Sequence[Note]) -> None:

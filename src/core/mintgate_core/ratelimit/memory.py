@@ -65,6 +65,10 @@ class _Counts:
 class MemoryLimiter:
     """See `base.Limiter`. Its clock must only ever go forward."""
 
+    degraded = False
+    unshared_count = 0
+    """It was never meant to share."""
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._counts: OrderedDict[str, _Counts] = OrderedDict()

@@ -31,6 +31,7 @@ from prometheus_client.registry import Collector
 from mintgate_core.clock import Clock
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.ledger.operations import Answer, Expired, Operation, Settle, Settled
+from mintgate_core.ratelimit.base import Limiter
 from mintgate_core.service.errors import REASON_BY_TYPE
 from mintgate_core.stores.base import Check, OpenHolds, Store
 
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 class Metrics:
     """What one core has done since it started, and what its store holds now."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, limiter: Limiter) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the package has no type for it
         self._store = store
         self._clock = clock
@@ -73,6 +74,7 @@ class Metrics:
             registry, "mintgate_lane_queue_operations", "Operations that wait for a transaction."
         )
         registry.register(_Retries(store))
+        registry.register(_Limits(limiter))
         self._store_up = _gauge(
             registry, "mintgate_store_up", "1 when the store answered this scrape."
         )
@@ -183,6 +185,26 @@ class _Retries(Collector):
             "mintgate_store_retries",
             "Transactions that the store ran again.",
             self._store.retry_count,
+        )
+
+
+class _Limits(Collector):
+    """Whether cores share their rate limits, told by the limiter at each scrape."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Yield the state, and what passed while it was bad."""
+        yield GaugeMetricFamily(
+            "mintgate_rate_limits_degraded",
+            "1 while Redis is away and rate limits count in this core alone.",
+            self._limiter.degraded,
+        )
+        yield CounterMetricFamily(
+            "mintgate_rate_limits_unshared",
+            "Requests with rate limits that this core counted alone because Redis did not answer.",
+            self._limiter.unshared_count,
         )
 
 
