@@ -22,7 +22,6 @@ ENV PATH=/srv/mintgate/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     MINTGATE_HOST=0.0.0.0 \
-    MINTGATE_GRPC_INSECURE=1 \
     MINTGATE_DATA_DIR=/var/lib/mintgate/data
 WORKDIR /var/lib/mintgate
 USER 10001:10001

@@ -2,7 +2,8 @@
 """Health check of a container: `mintgate-ready grpc HOST:PORT` or `mintgate-ready http URL`.
 
 Exits 0 when core says that it serves, or when the facade says that it can
-reserve; 1 otherwise, with one line that says why.
+reserve; 1 otherwise, with a line that says why. Core is asked as a facade asks
+it: with TLS, and a certificate of its own, where the settings say so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import urllib.request
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from mintgate import Settings
+from mintgate.channel import open_channel
+from mintgate.config import ConfigError
+from mintgate.tls import core_tls
 
 WAIT_S = 3.0
 
@@ -32,7 +37,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _core(target: str) -> str:
-    with grpc.insecure_channel(target) as channel:
+    try:
+        tls = core_tls(Settings.load(), target)
+    except ConfigError as failure:
+        return "; ".join(failure.problems)
+    with open_channel(target, tls) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
