@@ -68,6 +68,7 @@ BOUNDS = st.builds(
     input_units=some(INPUT_UNITS),
     passes=st.integers(0, 3),
     output_tokens=st.none() | COUNTS,
+    output_open=st.booleans(),
     choices=st.integers(0, 3),
     output_units=some(OUTPUT_UNITS),
     fees=st.dictionaries(st.sampled_from(sorted(COUNTED_UNITS)), st.integers(0, 5)),
@@ -92,7 +93,7 @@ def answers(draw: DrawFn, card: RateCard, bound: BoundSpec) -> dict[Unit, int]:
     window = card.context_window
     capped = min(bound.input_tokens, window) if window else bound.input_tokens
     input_tokens = (window if bound.input_open else capped) * passes
-    stated = bound.output_tokens
+    stated = None if bound.output_open else bound.output_tokens
     limit = (card.max_output_tokens or window) if stated is None else stated
     return {
         **draw(spread((Unit.INPUT_TOKENS, *bound.input_units), input_tokens)),

@@ -60,6 +60,13 @@ def test_open_input_is_a_full_window() -> None:
     assert fixed(input_tokens=1, input_open=True) == 1_000 * 4_000
 
 
+def test_open_output_is_the_models_largest() -> None:
+    """Where no limit holds the output, the largest is held and no smaller one is affordable."""
+    open_ended = quote(CARD, BoundSpec(output_tokens=1, output_open=True, choices=2))
+    assert open_ended.fixed_pico_usd == 2 * 100 * 5_000
+    assert (open_ended.unit_pico_usd, open_ended.stated, open_ended.tokens) == (0, True, 200)
+
+
 def test_the_tier_is_reached_by_all_passes_together() -> None:
     """Usage is summed over passes, so two passes below the threshold can pass it."""
     assert fixed(input_tokens=500) == 500 * 2_000

@@ -309,6 +309,7 @@ class Bound(_message.Message):
     OUTPUT_TOKENS_MIN_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
+    OUTPUT_OPEN_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Most input tokens of one pass, 0..2^40. The core caps it at the model's
     context window.
@@ -329,6 +330,11 @@ class Bound(_message.Message):
     """Answers asked for at once, 1..1024. 0 means 1."""
     output_tokens_min: _builtins.int
     """The smallest output limit the provider accepts, 1..2^20. 0 means 1."""
+    output_open: _builtins.bool
+    """No limit that the request could state holds the whole output (xAI's chat
+    limit leaves reasoning out): each choice is bounded by the model's largest
+    output, and no limit is fitted. output_tokens is not read then.
+    """
     @_builtins.property
     def input_units(self) -> _containers.RepeatedScalarFieldContainer[_unit_pb2.Unit.ValueType]:
         """Kinds the input may be billed as besides INPUT_TOKENS."""
@@ -360,10 +366,11 @@ class Bound(_message.Message):
         output_tokens_min: _builtins.int = ...,
         fees: _abc.Iterable[_unit_pb2.UnitCount] | None = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
+        output_open: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "output_open", b"output_open", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
     _WhichOneofArgType__output_tokens: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens"]  # noqa: Y015

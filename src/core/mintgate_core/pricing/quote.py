@@ -30,6 +30,8 @@ class BoundSpec:
     """How often the model may run over the input; 0 means 1."""
     output_tokens: int | None = None
     """The limit that the request states, per choice; None: it states none."""
+    output_open: bool = False
+    """No stated limit holds the whole output: the model's largest output bounds each choice."""
     choices: int = 1
     """Answers asked for at once; 0 means 1."""
     output_units: tuple[Unit, ...] = ()
@@ -88,11 +90,15 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
     if output_tokens:
         unit_pico_usd = pricing.dearest_of(bound.output_units or (Unit.OUTPUT_TOKENS,))
     answers = max(1, bound.choices) * passes
+    unit_pico_usd *= answers
+    if bound.output_open:
+        # No limit makes it cheaper, so none is fitted and none is said to be affordable.
+        fixed, unit_pico_usd = fixed + unit_pico_usd * output_tokens, 0
     return Quote(
         fixed_pico_usd=fixed,
-        unit_pico_usd=unit_pico_usd * answers,
+        unit_pico_usd=unit_pico_usd,
         output_tokens=output_tokens,
-        stated=bound.output_tokens is not None,
+        stated=bound.output_open or bound.output_tokens is not None,
         output_tokens_min=max(1, bound.output_tokens_min),
         tokens=input_tokens + output_tokens * answers,
     )
@@ -142,7 +148,7 @@ def _input_tokens_max(card: RateCard, bound: BoundSpec) -> int:
 
 
 def _output_tokens_max(card: RateCard, bound: BoundSpec) -> int:
-    if bound.output_tokens is not None:
+    if bound.output_tokens is not None and not bound.output_open:
         return bound.output_tokens
     if limit := card.max_output_tokens or card.context_window:
         return limit

@@ -151,6 +151,7 @@ def bound(message: ledger_pb2.Bound) -> BoundSpec:
         output_tokens=(
             number(message.output_tokens, "bound.output_tokens", TOKENS_MAX) if stated else None
         ),
+        output_open=message.output_open,
         choices=number(message.choices or 1, "bound.choices", CHOICES_MAX, least=1),
         output_units=tuple(known_unit(u, "bound.output_units") for u in message.output_units),
         output_tokens_min=number(
