@@ -8,6 +8,7 @@ from .channel import Tls
 from .client import AsyncClient, Client
 from .config import ConfigError, Settings
 from .errors import (
+    AddressNotAllowed,
     AlreadyResolved,
     CapExceeded,
     Conflict,
@@ -23,6 +24,7 @@ from .errors import (
     ModelNotAllowed,
     ModelUnpriced,
     NotFound,
+    OriginNotAllowed,
     OutcomeUnknown,
     Overloaded,
     PaymentRequired,
@@ -40,6 +42,7 @@ from .retry import RetryPolicy
 from .types import CreatedAccount, Hold, Minted, RateLimits, Rotated, WindowCap
 
 __all__ = [
+    "AddressNotAllowed",
     "AlreadyResolved",
     "AsyncClient",
     "CapExceeded",
@@ -61,6 +64,7 @@ __all__ = [
     "ModelNotAllowed",
     "ModelUnpriced",
     "NotFound",
+    "OriginNotAllowed",
     "OutcomeUnknown",
     "Overloaded",
     "PaymentRequired",

@@ -38,6 +38,12 @@ _OPTIONS: Final = (
 
 Metadata = tuple[tuple[str, str], ...]
 
+CALLER_FACADE: Final = "mintgate-facade"
+"""A facade's own token, in the metadata of a call that it makes with the credential of somebody
+else; only then are the next two read."""
+CALLER_ORIGIN: Final = "mintgate-origin"
+CALLER_ADDRESS: Final = "mintgate-client-address"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:

@@ -9,7 +9,9 @@
     ├── PermissionDenied                PERMISSION_DENIED    a good key, not for this
     │   ├── ProviderNotAllowed
     │   ├── ModelNotAllowed
-    │   └── TooManyObjects              RESOURCE_EXHAUSTED   delete some first
+    │   ├── TooManyObjects              RESOURCE_EXHAUSTED   delete some first
+    │   ├── OriginNotAllowed
+    │   └── AddressNotAllowed
     ├── NotFound                        NOT_FOUND
     ├── ModelUnpriced                   NOT_FOUND            nothing is free because unknown
     ├── PaymentRequired(amounts)        RESOURCE_EXHAUSTED   the worst case does not fit
@@ -125,6 +127,18 @@ class TooManyObjects(PermissionDenied):
     """The key owns as many objects at providers as it may."""
 
     REASON = error_pb2.ERROR_REASON_TOO_MANY_OBJECTS
+
+
+class OriginNotAllowed(PermissionDenied):
+    """The key may be used from other browser origins only."""
+
+    REASON = error_pb2.ERROR_REASON_ORIGIN_NOT_ALLOWED
+
+
+class AddressNotAllowed(PermissionDenied):
+    """The key may be used from other client addresses only."""
+
+    REASON = error_pb2.ERROR_REASON_ADDRESS_NOT_ALLOWED
 
 
 class NotFound(MintgateError):
@@ -282,6 +296,8 @@ STATUS_BY_REASON: Final[Mapping[ErrorReason.ValueType, grpc.StatusCode]] = {
     error_pb2.ERROR_REASON_PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     error_pb2.ERROR_REASON_PROVIDER_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
     error_pb2.ERROR_REASON_MODEL_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
+    error_pb2.ERROR_REASON_ORIGIN_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
+    error_pb2.ERROR_REASON_ADDRESS_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
     error_pb2.ERROR_REASON_MODEL_UNPRICED: grpc.StatusCode.NOT_FOUND,
     error_pb2.ERROR_REASON_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     error_pb2.ERROR_REASON_CAP_EXCEEDED: grpc.StatusCode.RESOURCE_EXHAUSTED,

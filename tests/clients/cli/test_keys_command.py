@@ -29,6 +29,8 @@ def test_mint_prints_the_secret_once(against: Mintgate, core: FakeCore) -> None:
     ran = against(
         *("keys", "mint", "ada", "--cap-usd", "5.00", "--metadata", "plan=pro"),
         *("--allow-provider", "openai", "--allow-provider", "gemini", "--allow-model", "gpt-*"),
+        *("--origin", "https://app.example.com", "--origin", "https://*.example.org"),
+        *("--cidr", "203.0.113.0/24"),
         *("--expires-at", "2026-01-01", "--idempotency-key", "evt_1", "--on-disconnect", "drain"),
     )
 
@@ -42,8 +44,25 @@ def test_mint_prints_the_secret_once(against: Mintgate, core: FakeCore) -> None:
         sent.expires_at_ms,
     ) == (5_000_000_000, "evt_1", 1_767_225_600_000)
     assert list(sent.allowed_providers) == ["openai", "gemini"]
+    assert list(sent.allowed_origins) == ["https://app.example.com", "https://*.example.org"]
+    assert list(sent.allowed_cidrs) == ["203.0.113.0/24"]
     assert dict(sent.metadata) == {"plan": "pro"}
     assert core.credentials() == ["Bearer qlk_live_master"]
+
+
+def test_update_lifts_a_list_by_name(against: Mintgate, core: FakeCore) -> None:
+    """An empty list is said in words, and never beside entries for it."""
+    core.will("Update", keys_pb2.UpdateResponse(key=KEY))
+
+    assert against("keys", "update", "key_1", "--any-origin", "--any-address").status == 0
+    both = against("keys", "update", "key_1", "--any-address", "--cidr", "203.0.113.0/24")
+
+    (sent,) = core.requests("Update")
+    assert set(sent.fields) == {
+        keys_pb2.KEY_FIELD_ALLOWED_ORIGINS,
+        keys_pb2.KEY_FIELD_ALLOWED_CIDRS,
+    }
+    assert (both.status, "not both" in both.err) == (1, True)
 
 
 def test_json_has_numbers_words_and_nulls(against: Mintgate, core: FakeCore) -> None:

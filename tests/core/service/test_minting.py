@@ -48,6 +48,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "metadata": {"metadata": {"plan": "pro"}},
     "allowed_providers": {"allowed_providers": ["openai"]},
     "allowed_models": {"allowed_models": ["gpt-*"]},
+    "allowed_origins": {"allowed_origins": ["https://app.example.com"]},
+    "allowed_cidrs": {"allowed_cidrs": ["203.0.113.0/24"]},
     "unbounded_output": {"unbounded_output": "reject"},
     "on_disconnect": {"on_disconnect": "drain"},
 }

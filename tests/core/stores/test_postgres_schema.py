@@ -35,6 +35,36 @@ def test_racing_runs_migrate_once(postgres: PostgresServer, empty_database: str)
     schema.migrate(url)
 
 
+async def test_what_a_core_of_the_first_release_writes_is_read(
+    postgres: PostgresServer, empty_database: str
+) -> None:
+    """A key that is there before an upgrade, and one minted during it, may be used anywhere."""
+    url = PostgresUrl.parse(postgres.url(empty_database))
+    schema.migrate(url, "1_tuning")
+    columns = (
+        "key_id, account_id, wallet_id, line_ids, secret_sha256, name, prefix, scope, status,"
+        " created_at, expires_at, revoked_at, external_user_id, metadata, allowed_providers,"
+        " allowed_models, unbounded_output, on_disconnect"
+    )
+    for number in (1, 2):
+        values = (
+            f"'key_{number}', 'acc', 1, '[]', decode('{number:064}', 'hex'), 'n', 'p', 1, 1,"
+            " 1, 0, 0, '', '{}', '[]', '[]', 1, 1"
+        )
+        # Names and values of the test's own.
+        insert = f"insert into api_key ({columns}) values ({values})"  # noqa: S608
+        postgres.execute(insert, empty_database)
+        schema.migrate(url)
+    store = await PostgresStore.open(url)
+    try:
+        for number in (1, 2):
+            key = await store.key(f"key_{number}")
+            assert key is not None
+            assert (key.allowed_origins, key.allowed_cidrs) == ((), ())
+    finally:
+        await store.close()
+
+
 def test_newest_step_is_the_version_of_the_release(postgres: PostgresServer, database: str) -> None:
     """What migrations end at is what a core asks for."""
     found = postgres.execute("select version from schema_info", database)

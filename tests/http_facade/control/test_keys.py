@@ -25,6 +25,7 @@ async def test_minting(client: httpx.AsyncClient, core: ScriptedCore) -> None:
         content=b"""{"name": "ada", "max_spend_usd": 0.000000001, "expires_at": 1900000000000,
             "external_user_id": "u1", "metadata": {"plan": "pro"}, "allowed_models": ["gpt-5*"],
             "allowed_providers": ["openai"], "unbounded_output": "reject",
+            "allowed_origins": ["https://*.example.com"], "allowed_cidrs": ["2001:db8::/32"],
             "on_disconnect": "drain"}""",
         headers={"idempotency-key": "evt_1"},
     )
@@ -42,6 +43,8 @@ async def test_minting(client: httpx.AsyncClient, core: ScriptedCore) -> None:
         metadata={"plan": "pro"},
         allowed_models=["gpt-5*"],
         allowed_providers=["openai"],
+        allowed_origins=["https://*.example.com"],
+        allowed_cidrs=["2001:db8::/32"],
         unbounded_output=keys_pb2.UNBOUNDED_OUTPUT_REJECT,
         on_disconnect=ledger_pb2.ON_DISCONNECT_DRAIN,
         idempotency_key="evt_1",
@@ -182,6 +185,11 @@ CHANGES: list[tuple[dict[str, Any], list[int], dict[str, Any]]] = [
     ),
     ({"expires_at": None}, [keys_pb2.KEY_FIELD_EXPIRES_AT], {}),
     ({"metadata": {"a": "b"}}, [keys_pb2.KEY_FIELD_METADATA], {"metadata": {"a": "b"}}),
+    (
+        {"allowed_origins": ["https://app.example.com"], "allowed_cidrs": None},
+        [keys_pb2.KEY_FIELD_ALLOWED_CIDRS, keys_pb2.KEY_FIELD_ALLOWED_ORIGINS],
+        {"allowed_origins": ["https://app.example.com"]},
+    ),
     (
         {"name": "n", "allowed_models": ["m"]},
         [keys_pb2.KEY_FIELD_ALLOWED_MODELS, keys_pb2.KEY_FIELD_NAME],

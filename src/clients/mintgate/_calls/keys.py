@@ -37,6 +37,8 @@ _FIELD_BY_ARGUMENT = {
     "metadata": keys_pb2.KEY_FIELD_METADATA,
     "allowed_providers": keys_pb2.KEY_FIELD_ALLOWED_PROVIDERS,
     "allowed_models": keys_pb2.KEY_FIELD_ALLOWED_MODELS,
+    "allowed_origins": keys_pb2.KEY_FIELD_ALLOWED_ORIGINS,
+    "allowed_cidrs": keys_pb2.KEY_FIELD_ALLOWED_CIDRS,
     "unbounded_output": keys_pb2.KEY_FIELD_UNBOUNDED_OUTPUT,
     "on_disconnect": keys_pb2.KEY_FIELD_ON_DISCONNECT,
     "window_cap": keys_pb2.KEY_FIELD_WINDOW_CAP,
@@ -56,6 +58,8 @@ def mint(
     metadata: Mapping[str, str] | None = None,
     allowed_providers: Sequence[str] = (),
     allowed_models: Sequence[str] = (),
+    allowed_origins: Sequence[str] = (),
+    allowed_cidrs: Sequence[str] = (),
     unbounded_output: UnboundedOutputWord = "fit",
     on_disconnect: OnDisconnectWord = "abort",
     window_cap: WindowCap | None = None,
@@ -67,7 +71,9 @@ def mint(
     """Make a key; its secret is in this answer and nowhere else, ever.
 
     Without a cap only the account's wallet limits the key; a `window_cap` holds
-    beside it. Give the id of the
+    beside it. `allowed_origins` are browser origins such as
+    "https://app.example.com" or "https://*.example.com", and requests without
+    one are then refused; `allowed_cidrs` are ranges of client addresses. Give the id of the
     event that caused the call as `idempotency_key`: a repeat within 24 hours
     answers the same key and the same secret. Without one the client makes its
     own, so that a retry of this call does not make two keys. `account_id` is
@@ -84,6 +90,8 @@ def mint(
         metadata=metadata or {},
         allowed_providers=_listed(allowed_providers, "allowed_providers"),
         allowed_models=_listed(allowed_models, "allowed_models"),
+        allowed_origins=_listed(allowed_origins, "allowed_origins"),
+        allowed_cidrs=_listed(allowed_cidrs, "allowed_cidrs"),
         unbounded_output=words.number(
             keys_pb2.UnboundedOutput, unbounded_output, field="unbounded_output"
         ),
@@ -157,6 +165,8 @@ def update(
     metadata: Mapping[str, str] | Unset = UNSET,
     allowed_providers: Sequence[str] | Unset = UNSET,
     allowed_models: Sequence[str] | Unset = UNSET,
+    allowed_origins: Sequence[str] | Unset = UNSET,
+    allowed_cidrs: Sequence[str] | Unset = UNSET,
     unbounded_output: UnboundedOutputWord | Unset = UNSET,
     on_disconnect: OnDisconnectWord | Unset = UNSET,
     window_cap: WindowCap | Unset | None = UNSET,
@@ -180,6 +190,8 @@ def update(
             ("metadata", metadata),
             ("allowed_providers", allowed_providers),
             ("allowed_models", allowed_models),
+            ("allowed_origins", allowed_origins),
+            ("allowed_cidrs", allowed_cidrs),
             ("unbounded_output", unbounded_output),
             ("on_disconnect", on_disconnect),
             ("window_cap", window_cap),
@@ -299,7 +311,7 @@ def _numbered(given: dict[str, Any]) -> dict[str, Any]:
     for argument, enum_type in enums.items():
         if argument in numbered:
             numbered[argument] = words.number(enum_type, numbered[argument], field=argument)
-    for argument in ("allowed_providers", "allowed_models"):
+    for argument in ("allowed_providers", "allowed_models", "allowed_origins", "allowed_cidrs"):
         if argument in numbered:
             _listed(numbered[argument], argument)
     if "window_cap" in numbered:

@@ -48,6 +48,18 @@ ProvidersOption = Annotated[
 ModelsOption = Annotated[
     list[str] | None, typer.Option("--allow-model", help="A pattern such as gpt-*; repeatable.")
 ]
+OriginsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--origin",
+        help="A browser origin such as https://app.example.com or https://*.example.com;"
+        " repeatable. Requests without an origin are then refused.",
+    ),
+]
+CidrsOption = Annotated[
+    list[str] | None,
+    typer.Option("--cidr", help="A range of client addresses such as 203.0.113.0/24; repeatable."),
+]
 UnboundedOption = Annotated[
     str | None, typer.Option("--unbounded-output", help=" or ".join(words.words(UnboundedOutput)))
 ]
@@ -93,6 +105,8 @@ def mint(
     metadata: MetadataOption = None,
     allow_provider: ProvidersOption = None,
     allow_model: ModelsOption = None,
+    origin: OriginsOption = None,
+    cidr: CidrsOption = None,
     unbounded_output: UnboundedOption = None,
     on_disconnect: DisconnectOption = None,
     idempotency_key: Annotated[str | None, typer.Option("--idempotency-key")] = None,
@@ -108,6 +122,8 @@ def mint(
         metadata,
         allow_provider,
         allow_model,
+        origin,
+        cidr,
         unbounded_output,
         on_disconnect,
     )
@@ -207,6 +223,14 @@ def update(
     metadata: MetadataOption = None,
     allow_provider: ProvidersOption = None,
     allow_model: ModelsOption = None,
+    origin: OriginsOption = None,
+    cidr: CidrsOption = None,
+    any_origin: Annotated[
+        bool, typer.Option("--any-origin", help="Lift the list of origins.")
+    ] = False,
+    any_address: Annotated[
+        bool, typer.Option("--any-address", help="Lift the list of addresses.")
+    ] = False,
     unbounded_output: UnboundedOption = None,
     on_disconnect: DisconnectOption = None,
     target: TargetOption = None,
@@ -225,20 +249,20 @@ def update(
         metadata,
         allow_provider,
         allow_model,
+        origin,
+        cidr,
         unbounded_output,
         on_disconnect,
     )
+    _lift("--any-origin", "allowed_origins", given, lifted=any_origin)
+    _lift("--any-address", "allowed_cidrs", given, lifted=any_address)
     given |= {name: value for name, value in (("name", name), ("status", status)) if value}
     if uncapped or cap_usd is not None:
         given["cap_usd"] = cap_usd
     if no_window or window_cap is not None:
         given["window_cap"] = window_cap
-    limits = {
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "open_requests": open_requests,
-    }
-    limits = {name: value for name, value in limits.items() if value is not None}
+    asked = zip(RATE_LIMITS, (requests_per_minute, tokens_per_minute, open_requests), strict=True)
+    limits = {name: value for name, value in asked if value is not None}
     with connect(target, key) as connection:
         if limits:
             # The three are set together; those not named keep what they are.
@@ -290,6 +314,8 @@ def _given(
     metadata: list[str] | None,
     allow_provider: list[str] | None,
     allow_model: list[str] | None,
+    origin: list[str] | None,
+    cidr: list[str] | None,
     unbounded_output: str | None,
     on_disconnect: str | None,
 ) -> dict[str, Any]:
@@ -300,10 +326,20 @@ def _given(
         "metadata": parse_pairs(metadata, "--metadata") if metadata else None,
         "allowed_providers": allow_provider or None,
         "allowed_models": allow_model or None,
+        "allowed_origins": origin or None,
+        "allowed_cidrs": cidr or None,
         "unbounded_output": unbounded_output,
         "on_disconnect": on_disconnect,
     }
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _lift(option: str, argument: str, given: dict[str, Any], *, lifted: bool) -> None:
+    """Empty a list where an option says so, which goes with no entry for it."""
+    if lifted and argument in given:
+        raise CliError(f"give {option} or entries for the list, not both")
+    if lifted:
+        given[argument] = []
 
 
 def _print(key: Key, *, as_json: bool) -> None:
@@ -337,6 +373,8 @@ def _show(key: Key) -> None:
             ("metadata", ", ".join(f"{name}={key.metadata[name]}" for name in key.metadata)),
             ("providers", ", ".join(key.allowed_providers)),
             ("models", ", ".join(key.allowed_models)),
+            ("origins", ", ".join(key.allowed_origins)),
+            ("addresses", ", ".join(key.allowed_cidrs)),
             ("unbounded output", words.word(UnboundedOutput, key.unbounded_output)),
             ("on disconnect", words.word(OnDisconnect, key.on_disconnect)),
         )

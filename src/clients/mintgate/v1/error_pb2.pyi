@@ -68,6 +68,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The key owns as many objects at providers as it may: delete some first."""
     ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 22
     """The job was claimed again after this claim's lease had ended."""
+    ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 23
+    """The key may be used from other browser origins only."""
+    ERROR_REASON_ADDRESS_NOT_ALLOWED: _ErrorReason.ValueType  # 24
+    """The key may be used from other client addresses only."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or one operation of a batch was refused. A client branches on
@@ -121,6 +125,10 @@ ERROR_REASON_TOO_MANY_OBJECTS: ErrorReason.ValueType  # 21
 """The key owns as many objects at providers as it may: delete some first."""
 ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 22
 """The job was claimed again after this claim's lease had ended."""
+ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 23
+"""The key may be used from other browser origins only."""
+ERROR_REASON_ADDRESS_NOT_ALLOWED: ErrorReason.ValueType  # 24
+"""The key may be used from other client addresses only."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

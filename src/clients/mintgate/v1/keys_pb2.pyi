@@ -134,6 +134,8 @@ class _KeyFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyField.Val
     spent. A key without window_cap loses its cap by calendar.
     """
     KEY_FIELD_RATE_LIMITS: _KeyField.ValueType  # 12
+    KEY_FIELD_ALLOWED_ORIGINS: _KeyField.ValueType  # 13
+    KEY_FIELD_ALLOWED_CIDRS: _KeyField.ValueType  # 14
 
 class KeyField(_KeyField, metaclass=_KeyFieldEnumTypeWrapper):
     """A field of a key that Update can change."""
@@ -156,6 +158,8 @@ KEY_FIELD_WINDOW_CAP: KeyField.ValueType  # 11
 spent. A key without window_cap loses its cap by calendar.
 """
 KEY_FIELD_RATE_LIMITS: KeyField.ValueType  # 12
+KEY_FIELD_ALLOWED_ORIGINS: KeyField.ValueType  # 13
+KEY_FIELD_ALLOWED_CIDRS: KeyField.ValueType  # 14
 Global___KeyField: _TypeAlias = KeyField  # noqa: Y015
 
 @_typing.final
@@ -285,6 +289,8 @@ class Key(_message.Message):
     WINDOW_CAP_FIELD_NUMBER: _builtins.int
     RATE_LIMITS_FIELD_NUMBER: _builtins.int
     PREVIOUS_SECRET_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ORIGINS_FIELD_NUMBER: _builtins.int
+    ALLOWED_CIDRS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     account_id: _builtins.str
     name: _builtins.str
@@ -331,6 +337,20 @@ class Key(_message.Message):
 
     @_builtins.property
     def rate_limits(self) -> Global___RateLimits: ...
+    @_builtins.property
+    def allowed_origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Browser origins that it may be used from, for example
+        "https://app.example.com", or "https://*.example.com" for every subdomain;
+        empty means all, and requests without an origin. At most 64, of at most 300
+        characters each.
+        """
+
+    @_builtins.property
+    def allowed_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Client addresses that it may be used from, IPv4 or IPv6, for example
+        "203.0.113.0/24"; empty means all. At most 64.
+        """
+
     def __init__(
         self,
         *,
@@ -356,10 +376,12 @@ class Key(_message.Message):
         window_cap: Global___WindowCap | None = ...,
         rate_limits: Global___RateLimits | None = ...,
         previous_secret_until_ms: _builtins.int = ...,
+        allowed_origins: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_cidrs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd", "rate_limits", b"rate_limits", "window_cap", b"window_cap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "created_at_ms", b"created_at_ms", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "held_nano_usd", b"held_nano_usd", "id", b"id", "last_used_at_ms", b"last_used_at_ms", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "prefix", b"prefix", "previous_secret_until_ms", b"previous_secret_until_ms", "rate_limits", b"rate_limits", "revoked_at_ms", b"revoked_at_ms", "scope", b"scope", "spent_nano_usd", b"spent_nano_usd", "status", b"status", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_cidrs", b"allowed_cidrs", "allowed_models", b"allowed_models", "allowed_origins", b"allowed_origins", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "created_at_ms", b"created_at_ms", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "held_nano_usd", b"held_nano_usd", "id", b"id", "last_used_at_ms", b"last_used_at_ms", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "prefix", b"prefix", "previous_secret_until_ms", b"previous_secret_until_ms", "rate_limits", b"rate_limits", "revoked_at_ms", b"revoked_at_ms", "scope", b"scope", "spent_nano_usd", b"spent_nano_usd", "status", b"status", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cap_nano_usd: _TypeAlias = _typing.Literal["cap_nano_usd"]  # noqa: Y015
     _WhichOneofArgType__cap_nano_usd: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd"]  # noqa: Y015
@@ -405,6 +427,8 @@ class MintRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     WINDOW_CAP_FIELD_NUMBER: _builtins.int
     RATE_LIMITS_FIELD_NUMBER: _builtins.int
+    ALLOWED_ORIGINS_FIELD_NUMBER: _builtins.int
+    ALLOWED_CIDRS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     scope: Global___KeyScope.ValueType
     """UNSPECIFIED means STANDARD."""
@@ -431,6 +455,10 @@ class MintRequest(_message.Message):
     def window_cap(self) -> Global___WindowCap: ...
     @_builtins.property
     def rate_limits(self) -> Global___RateLimits: ...
+    @_builtins.property
+    def allowed_origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def allowed_cidrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -448,10 +476,12 @@ class MintRequest(_message.Message):
         account_id: _builtins.str = ...,
         window_cap: Global___WindowCap | None = ...,
         rate_limits: Global___RateLimits | None = ...,
+        allowed_origins: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_cidrs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "cap_nano_usd", b"cap_nano_usd", "rate_limits", b"rate_limits", "window_cap", b"window_cap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "idempotency_key", b"idempotency_key", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "rate_limits", b"rate_limits", "scope", b"scope", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd", "account_id", b"account_id", "allowed_cidrs", b"allowed_cidrs", "allowed_models", b"allowed_models", "allowed_origins", b"allowed_origins", "allowed_providers", b"allowed_providers", "cap_nano_usd", b"cap_nano_usd", "expires_at_ms", b"expires_at_ms", "external_user_id", b"external_user_id", "idempotency_key", b"idempotency_key", "metadata", b"metadata", "name", b"name", "on_disconnect", b"on_disconnect", "rate_limits", b"rate_limits", "scope", b"scope", "unbounded_output", b"unbounded_output", "window_cap", b"window_cap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cap_nano_usd: _TypeAlias = _typing.Literal["cap_nano_usd"]  # noqa: Y015
     _WhichOneofArgType__cap_nano_usd: _TypeAlias = _typing.Literal["_cap_nano_usd", b"_cap_nano_usd"]  # noqa: Y015
@@ -594,7 +624,7 @@ class UpdateRequest(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[Global___KeyField.ValueType]:
-        """1..12 entries."""
+        """1..14 entries."""
 
     def __init__(
         self,
@@ -722,16 +752,34 @@ class AuthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SECRET_SHA256_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     secret_sha256: _builtins.bytes
-    """SHA-256 of the secret, 32 bytes. Empty: the caller's own credential."""
+    """SHA-256 of the secret, 32 bytes. Empty: the caller's own credential, and
+    origin and client_address are then not read.
+    """
+    origin: _builtins.str
+    """Where the secret was shown, as in Reserve."""
+    client_address: _builtins.str
+    provider: _builtins.str
+    """Refuse a key that may not use this provider, or this model; empty asks
+    nothing.
+    """
+    model: _builtins.str
     def __init__(
         self,
         *,
         secret_sha256: _builtins.bytes = ...,
+        origin: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret_sha256", b"secret_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "model", b"model", "origin", b"origin", "provider", b"provider", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

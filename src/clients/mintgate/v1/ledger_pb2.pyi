@@ -392,6 +392,8 @@ class Reserve(_message.Message):
     TTL_MS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     FIRST_ATTEMPT_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     """16 bytes, UUIDv7, made by the caller; names the hold from now on."""
     secret_sha256: _builtins.bytes
@@ -414,6 +416,13 @@ class Reserve(_message.Message):
     moment ago for want of money, it may be refused again from memory. A
     repeat must find the hold that the first attempt may have made.
     """
+    origin: _builtins.str
+    """Where the secret was shown, for keys that may be used from some places
+    only; not read when the key is named by its id. The request's Origin
+    header, at most 300 characters; empty when it had none.
+    """
+    client_address: _builtins.str
+    """The client's IP address; empty when it is not known."""
     @_builtins.property
     def bound(self) -> Global___Bound: ...
     def __init__(
@@ -429,10 +438,12 @@ class Reserve(_message.Message):
         ttl_ms: _builtins.int = ...,
         request_id: _builtins.str = ...,
         first_attempt: _builtins.bool = ...,
+        origin: _builtins.str = ...,
+        client_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "key", b"key", "key_id", b"key_id", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "first_attempt", b"first_attempt", "hold_id", b"hold_id", "key", b"key", "key_id", b"key_id", "model", b"model", "provider", b"provider", "request_id", b"request_id", "route", b"route", "secret_sha256", b"secret_sha256", "ttl_ms", b"ttl_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "client_address", b"client_address", "first_attempt", b"first_attempt", "hold_id", b"hold_id", "key", b"key", "key_id", b"key_id", "model", b"model", "origin", b"origin", "provider", b"provider", "request_id", b"request_id", "route", b"route", "secret_sha256", b"secret_sha256", "ttl_ms", b"ttl_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["secret_sha256", "key_id"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015

@@ -187,11 +187,16 @@ class FindObjectsRequest(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
     secret_sha256: _builtins.bytes
     """SHA-256 of the key's secret, 32 bytes."""
     key_id: _builtins.str
     provider: _builtins.str
     """Refused with PROVIDER_NOT_ALLOWED where the key is limited to others."""
+    origin: _builtins.str
+    """Where the secret was shown, as in Reserve."""
+    client_address: _builtins.str
     @_builtins.property
     def names(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectName]:
         """0..1,000."""
@@ -203,10 +208,12 @@ class FindObjectsRequest(_message.Message):
         key_id: _builtins.str = ...,
         provider: _builtins.str = ...,
         names: _abc.Iterable[Global___ObjectName] | None = ...,
+        origin: _builtins.str = ...,
+        client_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "key_id", b"key_id", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "key_id", b"key_id", "names", b"names", "provider", b"provider", "secret_sha256", b"secret_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "key", b"key", "key_id", b"key_id", "names", b"names", "origin", b"origin", "provider", b"provider", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["secret_sha256", "key_id"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
@@ -259,6 +266,8 @@ class ListObjectsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     OLDEST_FIRST_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
     secret_sha256: _builtins.bytes
     key_id: _builtins.str
     provider: _builtins.str
@@ -269,6 +278,9 @@ class ListObjectsRequest(_message.Message):
     """ListObjectsResponse.next_page_token, or empty for the first page."""
     oldest_first: _builtins.bool
     """By creation; newest first otherwise."""
+    origin: _builtins.str
+    """Where the secret was shown, as in Reserve."""
+    client_address: _builtins.str
     def __init__(
         self,
         *,
@@ -279,10 +291,12 @@ class ListObjectsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         oldest_first: _builtins.bool = ...,
+        origin: _builtins.str = ...,
+        client_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "key_id", b"key_id", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "key_id", b"key_id", "kind", b"kind", "oldest_first", b"oldest_first", "page_size", b"page_size", "page_token", b"page_token", "provider", b"provider", "secret_sha256", b"secret_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_address", b"client_address", "key", b"key", "key_id", b"key_id", "kind", b"kind", "oldest_first", b"oldest_first", "origin", b"origin", "page_size", b"page_size", "page_token", b"page_token", "provider", b"provider", "secret_sha256", b"secret_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_key: _TypeAlias = _typing.Literal["secret_sha256", "key_id"]  # noqa: Y015
     _WhichOneofArgType_key: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015

@@ -3,5 +3,6 @@
 from mintgate_core.ledger.admit import allowed, opens, standing
 from mintgate_core.ledger.books import Books, Needs, operation_id
 from mintgate_core.ledger.decide import decide
+from mintgate_core.ledger.places import elsewhere
 
-__all__ = ["Books", "Needs", "allowed", "decide", "opens", "operation_id", "standing"]
+__all__ = ["Books", "Needs", "allowed", "decide", "elsewhere", "opens", "operation_id", "standing"]

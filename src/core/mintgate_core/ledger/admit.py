@@ -20,6 +20,7 @@ from mintgate_core.ledger.errors import (
     Unauthenticated,
 )
 from mintgate_core.ledger.operations import Reserve
+from mintgate_core.ledger.places import elsewhere
 from mintgate_core.ledger.types import Key, KeyStatus
 
 
@@ -32,6 +33,7 @@ def admit_key(key: Key | None, op: Reserve, now_ms: int) -> LedgerError | None:
         return Unauthenticated("there is no such key")
     return (
         standing(key, now_ms)
+        or (elsewhere(key, op.place) if op.place is not None else None)
         or allowed(key, op.subject.provider, op.subject.model)
         or _checked(key, op)
     )
@@ -72,9 +74,11 @@ def standing(key: Key, now_ms: int) -> LedgerError | None:
 
 
 def allowed(key: Key, provider: str, model: str) -> LedgerError | None:
-    """Why a key may not use this provider or model, or None."""
-    if key.allowed_providers and provider not in key.allowed_providers:
+    """Why a key may not use this provider or model, or None; an empty one is not asked about."""
+    if provider and key.allowed_providers and provider not in key.allowed_providers:
         return ProviderNotAllowed(f"this key may not use {provider}", field="provider")
-    if key.allowed_models and not any(fnmatchcase(model, p) for p in key.allowed_models):
+    if not model or not key.allowed_models:
+        return None
+    if not any(fnmatchcase(model, p) for p in key.allowed_models):
         return ModelNotAllowed(f"this key may not use the model {model}", field="model")
     return None

@@ -10,6 +10,8 @@
         ProviderNotAllowed
         ModelNotAllowed
         TooManyObjects           the key owns as many as it may
+        OriginNotAllowed
+        AddressNotAllowed
       NotFound
       Unpriced                   no price is known: never free
       Denied                     the money does not suffice
@@ -81,6 +83,14 @@ class ModelNotAllowed(Forbidden):
 
 class TooManyObjects(Forbidden):
     """The key owns as many objects at providers as it may."""
+
+
+class OriginNotAllowed(Forbidden):
+    """The key is limited to other browser origins."""
+
+
+class AddressNotAllowed(Forbidden):
+    """The key is limited to other client addresses."""
 
 
 class NotFound(LedgerError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.ledger.limits import HOLD_TTL_MS_DEFAULT
 from mintgate_core.ledger.money import nano_from_pico_ceil
+from mintgate_core.ledger.places import Place
 from mintgate_core.ledger.types import (
     EventStatus,
     Measured,
@@ -64,6 +65,8 @@ class Reserve:
     rate_limits: RateLimits | None = None
     """The limits that this reserve was checked against before it came here; None: no check was
     made, and none is asked for."""
+    place: Place | None = None
+    """Where the credential was shown; None when none was."""
     first_attempt: bool = False
     """Certainly never sent before, so that no hold of this id can exist."""
 

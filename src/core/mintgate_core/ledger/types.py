@@ -154,6 +154,10 @@ class Key:
     metadata: Mapping[str, str] = field(default_factory=dict)
     allowed_providers: tuple[str, ...] = ()
     allowed_models: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    """Browser origins; empty: all, and requests without one."""
+    allowed_cidrs: tuple[str, ...] = ()
+    """Ranges of client addresses; empty: all."""
     unbounded_output: UnboundedOutput = UnboundedOutput.FIT
     on_disconnect: OnDisconnect = OnDisconnect.ABORT
     window_cap: WindowCap | None = None

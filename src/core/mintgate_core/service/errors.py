@@ -20,6 +20,8 @@ REASON_BY_TYPE: dict[type[errors.LedgerError], error_pb2.ErrorReason.ValueType] 
     errors.Forbidden: error_pb2.ERROR_REASON_PERMISSION_DENIED,
     errors.ProviderNotAllowed: error_pb2.ERROR_REASON_PROVIDER_NOT_ALLOWED,
     errors.ModelNotAllowed: error_pb2.ERROR_REASON_MODEL_NOT_ALLOWED,
+    errors.OriginNotAllowed: error_pb2.ERROR_REASON_ORIGIN_NOT_ALLOWED,
+    errors.AddressNotAllowed: error_pb2.ERROR_REASON_ADDRESS_NOT_ALLOWED,
     errors.Unpriced: error_pb2.ERROR_REASON_MODEL_UNPRICED,
     errors.TooManyObjects: error_pb2.ERROR_REASON_TOO_MANY_OBJECTS,
     errors.NotFound: error_pb2.ERROR_REASON_NOT_FOUND,

@@ -120,7 +120,9 @@ class Guard(aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the 
     async def _admit(
         self, context: aio.ServicerContext[Any, Any], roles: frozenset[Role]
     ) -> Principal:
-        principal = await self._gatekeeper.authenticate(context.invocation_metadata() or ())
+        principal = await self._gatekeeper.authenticate(
+            tuple(context.invocation_metadata() or ()), context.peer()
+        )
         if principal.role not in roles:
             raise Forbidden(f"a {principal.role.value} credential may not make this call")
         return principal

@@ -11,13 +11,14 @@ from mintgate.ids import new_id
 from mintgate.v1 import keys_pb2, keys_pb2_grpc
 
 from mintgate_core.lane import Lanes
+from mintgate_core.ledger import allowed
 from mintgate_core.ledger.errors import Forbidden, Invalid, LedgerError, NotFound
 from mintgate_core.ledger.limits import ROTATION_GRACE_MS_MAX
 from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.ledger.operations import Grant
 from mintgate_core.ledger.types import Key, KeyStatus
 from mintgate_core.secrets_of_keys import digest, display_prefix, new_secret
-from mintgate_core.service import convert, minting, requests
+from mintgate_core.service import convert, minting, places, requests
 from mintgate_core.service.interceptors import CALLER
 from mintgate_core.service.minting import Mint
 from mintgate_core.service.principal import Gatekeeper, Role
@@ -129,9 +130,12 @@ class KeysService(keys_pb2_grpc.KeysServiceServicer):
         if request.secret_sha256:
             if caller.role not in {Role.OPERATOR, Role.SERVICE}:
                 raise Forbidden("only a facade may ask about another credential")
-            key = await self._gatekeeper.key_of(request.secret_sha256)
+            place = places.shown_at(request.origin, request.client_address)
+            key = await self._gatekeeper.key_of(request.secret_sha256, place)
         if key is None:
             raise Invalid("name the credential to ask about", field="secret_sha256")
+        if refusal := allowed(key, request.provider, request.model):
+            raise refusal
         message = await self._message(key)
         if caller.role is Role.STANDARD:
             # The owner's notes on a user are not for the user.
@@ -216,6 +220,14 @@ FIELDS: dict[int, tuple[str, Callable[[keys_pb2.Key, int], object]]] = {
     keys_pb2.KEY_FIELD_ALLOWED_MODELS: (
         "allowed_models",
         lambda key, _: requests.allowed(key.allowed_models, "allowed_models"),
+    ),
+    keys_pb2.KEY_FIELD_ALLOWED_ORIGINS: (
+        "allowed_origins",
+        lambda key, _: places.allowed_origins(key.allowed_origins),
+    ),
+    keys_pb2.KEY_FIELD_ALLOWED_CIDRS: (
+        "allowed_cidrs",
+        lambda key, _: places.allowed_cidrs(key.allowed_cidrs),
     ),
     keys_pb2.KEY_FIELD_UNBOUNDED_OUTPUT: (
         "unbounded_output",

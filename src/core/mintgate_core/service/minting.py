@@ -27,7 +27,7 @@ from mintgate_core.secrets_of_keys import (
     new_salt,
     new_secret,
 )
-from mintgate_core.service import requests
+from mintgate_core.service import places, requests
 from mintgate_core.service.principal import Principal
 from mintgate_core.stores.base import MintReplay, Store
 
@@ -136,6 +136,8 @@ class Mint:
             metadata=requests.metadata(request.metadata),
             allowed_providers=requests.allowed(request.allowed_providers, "allowed_providers"),
             allowed_models=requests.allowed(request.allowed_models, "allowed_models"),
+            allowed_origins=places.allowed_origins(request.allowed_origins),
+            allowed_cidrs=places.allowed_cidrs(request.allowed_cidrs),
             unbounded_output=unbounded_output(request.unbounded_output),
             on_disconnect=on_disconnect(request.on_disconnect),
             window_cap=window_cap(request),
@@ -187,7 +189,7 @@ def window_cap(message: keys_pb2.MintRequest | keys_pb2.Key) -> WindowCap | None
 
 def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
     """What makes two mints the same, in a text that can be compared field by field."""
-    fields = {
+    fields: dict[str, object] = {
         "account_id": account.account_id,
         "name": request.name,
         "scope": requests.scope(request.scope),
@@ -202,6 +204,11 @@ def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
         "window_cap": _plain(window_cap(request)),
         "rate_limits": _plain(requests.rate_limits(request.rate_limits)),
     }
+    # Left out when empty, as the release before, whose mints are repeated for a day, had none.
+    if request.allowed_origins:
+        fields["allowed_origins"] = list(request.allowed_origins)
+    if request.allowed_cidrs:
+        fields["allowed_cidrs"] = list(request.allowed_cidrs)
     return json.dumps(fields, sort_keys=True)
 
 

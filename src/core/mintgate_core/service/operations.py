@@ -25,7 +25,7 @@ from mintgate_core.ledger.errors import (
 from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX, NOTE_CHARACTERS_MAX
 from mintgate_core.ledger.operations import HoldToken, Operation
 from mintgate_core.ledger.types import EventStatus, Measured, SettledBy, Subject
-from mintgate_core.service import requests
+from mintgate_core.service import places, requests
 from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.errors import defect
@@ -175,6 +175,7 @@ class Operator:
             price=price,
             ttl_ms=requests.ttl_ms(message.ttl_ms),
             secret_sha256=message.secret_sha256 if by_secret else None,
+            place=places.shown_at(message.origin, message.client_address) if by_secret else None,
             first_attempt=message.first_attempt,
             rate_limits=self._admission.limits(route.key_id),
         )

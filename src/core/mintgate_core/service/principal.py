@@ -5,13 +5,17 @@ from __future__ import annotations
 import enum
 import hashlib
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from mintgate_core.ledger import opens, standing
+from mintgate.channel import CALLER_FACADE
+
+from mintgate_core.ledger import elsewhere, opens, standing
 from mintgate_core.ledger.errors import Forbidden, NotFound, Unauthenticated
+from mintgate_core.ledger.places import Place
 from mintgate_core.ledger.types import Account, Key, KeyScope
 from mintgate_core.secrets_of_keys import SECRET_PATTERN, digest
+from mintgate_core.service import places
 from mintgate_core.stores.base import Store
 
 
@@ -36,6 +40,8 @@ class Principal:
     key: Key | None = None
     secret: str = ""
     """Kept for the length of the call only, to derive secrets of idempotent mints."""
+    place: Place = field(default_factory=Place)
+    """Where the caller is."""
 
     def __repr__(self) -> str:
         return f"Principal({self.role.value}, {self.key.key_id if self.key else '-'})"
@@ -55,9 +61,16 @@ class Gatekeeper:
             (hashlib.sha256(operator_token.encode()).digest(), Role.OPERATOR),
             (hashlib.sha256(service_token.encode()).digest(), Role.SERVICE),
         )
+        self._service_sha256 = self._tokens[1][0]
 
-    async def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
-        """Find the caller. Raises `Unauthenticated` or one of its kinds."""
+    async def authenticate(
+        self, metadata: Sequence[tuple[str, str | bytes]], peer: str = ""
+    ) -> Principal:
+        """Find the caller; `peer` is the other end of the call's connection.
+
+        Raises `Unauthenticated` or one of its kinds, and `Forbidden` when the key may not be
+        used from where it is.
+        """
         credential = bearer(metadata)
         secret_sha256 = digest(credential)
         for token_sha256, role in self._tokens:
@@ -65,28 +78,39 @@ class Gatekeeper:
                 return Principal(role, secret=credential)
         if not SECRET_PATTERN.fullmatch(credential):
             raise Unauthenticated("the credential is neither a key (qlk_live_...) nor a token")
-        key = await self.key_of(secret_sha256)
+        place = self._place(dict(metadata), peer)
+        key = await self.key_of(secret_sha256, place)
         role = Role.MASTER if key.scope is KeyScope.MASTER else Role.STANDARD
-        return Principal(role, key, credential)
+        return Principal(role, key, credential, place)
 
-    async def key_of(self, secret_sha256: bytes) -> Key:
-        """The key that a secret opens now. Raises `Unauthenticated` or one of its kinds."""
+    def _place(self, metadata: Mapping[str, str | bytes], peer: str) -> Place:
+        """Where the caller is. What a facade says counts only with the facade's own token."""
+        proof = metadata.get(CALLER_FACADE)
+        if isinstance(proof, str) and hmac.compare_digest(digest(proof), self._service_sha256):
+            return places.told_by_facade(metadata)
+        return places.of_peer(peer)
+
+    async def key_of(self, secret_sha256: bytes, place: Place) -> Key:
+        """The key that a secret opens now, shown at a place.
+
+        Raises `Unauthenticated` or one of its kinds, and `Forbidden`.
+        """
         key = await self._store.key_by_secret(secret_sha256)
         now_ms = await self._store.now_ms()
         if key is None or not opens(key, secret_sha256, now_ms):
             raise Unauthenticated("there is no such key")
-        if refusal := standing(key, now_ms):
+        if refusal := standing(key, now_ms) or elsewhere(key, place):
             raise refusal
         return key
 
     async def renew(self, principal: Principal) -> None:
-        """Check a caller again in a call that lasts: its key may have ended or rotated since.
+        """Check a caller again in a call that lasts: its key may have ended or changed since.
 
-        Raises `Unauthenticated` or one of its kinds.
+        Raises what `key_of` raises.
         """
         if principal.key is None:
             return
-        await self.key_of(digest(principal.secret))
+        await self.key_of(digest(principal.secret), principal.place)
 
     async def account(self, principal: Principal, account_id: str) -> Account:
         """The account that a call is about.

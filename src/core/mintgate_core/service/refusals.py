@@ -66,7 +66,9 @@ V = TypeVar("V")
 
 Shown = tuple[str, bytes | None, str, str, bool]
 """What must be the same for a refusal to hold again: key, credential, provider, model, and
-whether the request states an output limit. All but the price of the request follows from it."""
+whether the request states an output limit. All but the price of the request follows from it,
+and whether the key may be used from where it is: from elsewhere a request is refused too, and only
+told the wrong reason for a moment. Otherwise a leaked key could ask anew from each address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ KEY_COLUMNS = (
     " created_at, cap, expires_at, revoked_at, external_user_id, metadata, allowed_providers,"
     " allowed_models, unbounded_output, on_disconnect, window_period, window_zone, window_cap,"
     " window_line, window_start, window_end, requests_per_minute, tokens_per_minute,"
-    " open_requests, previous_secret_sha256, previous_secret_until"
+    " open_requests, previous_secret_sha256, previous_secret_until,"
+    " allowed_origins, allowed_cidrs"
 )
 DETAIL_COLUMNS = (
     "op_id, kind, wallet_id, seq, at, key_id, account_id, provider, requested_model, route,"

@@ -46,6 +46,12 @@ def int_tuple(text: str) -> tuple[int, ...]:
     return tuple(orjson.loads(text))
 
 
+@lru_cache(maxsize=4_096)
+def _names(text: str) -> tuple[str, ...]:
+    """A stored list of names; keys of one app share the same few, most of them empty."""
+    return tuple(orjson.loads(text))
+
+
 def line(row: Row) -> Line:
     """A `line` row."""
     return Line(row[0], row[1], LineKind(row[2]), *row[3:10])
@@ -217,8 +223,8 @@ def key(row: Row) -> Key:
         revoked_at_ms=row[12],
         external_user_id=row[13],
         metadata=orjson.loads(row[14]),
-        allowed_providers=tuple(orjson.loads(row[15])),
-        allowed_models=tuple(orjson.loads(row[16])),
+        allowed_providers=_names(row[15]),
+        allowed_models=_names(row[16]),
         unbounded_output=UnboundedOutput(row[17]),
         on_disconnect=OnDisconnect(row[18]),
         window_cap=WindowCap(WindowPeriod(row[19]), row[20], row[21]) if row[19] else None,
@@ -226,6 +232,8 @@ def key(row: Row) -> Key:
         rate_limits=RateLimits(*row[25:28]),
         previous_secret_sha256=row[28],
         previous_secret_until_ms=row[29],
+        allowed_origins=_names(row[30]),
+        allowed_cidrs=_names(row[31]),
     )
 
 
@@ -258,6 +266,8 @@ def key_row(value: Key) -> tuple[object, ...]:
         value.rate_limits.open_requests,
         value.previous_secret_sha256,
         value.previous_secret_until_ms,
+        dump(value.allowed_origins),
+        dump(value.allowed_cidrs),
     )
 
 

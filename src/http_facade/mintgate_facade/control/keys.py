@@ -53,6 +53,8 @@ _FIELDS = {
     "metadata": keys_pb2.KEY_FIELD_METADATA,
     "allowed_providers": keys_pb2.KEY_FIELD_ALLOWED_PROVIDERS,
     "allowed_models": keys_pb2.KEY_FIELD_ALLOWED_MODELS,
+    "allowed_origins": keys_pb2.KEY_FIELD_ALLOWED_ORIGINS,
+    "allowed_cidrs": keys_pb2.KEY_FIELD_ALLOWED_CIDRS,
     "unbounded_output": keys_pb2.KEY_FIELD_UNBOUNDED_OUTPUT,
     "on_disconnect": keys_pb2.KEY_FIELD_ON_DISCONNECT,
     "window_cap": keys_pb2.KEY_FIELD_WINDOW_CAP,
@@ -85,6 +87,8 @@ def key_view(key: Key) -> dict[str, Any]:
         "metadata": dict(key.metadata),
         "allowed_providers": list(key.allowed_providers),
         "allowed_models": list(key.allowed_models),
+        "allowed_origins": list(key.allowed_origins),
+        "allowed_cidrs": list(key.allowed_cidrs),
         "unbounded_output": word(UnboundedOutput, key.unbounded_output),
         "on_disconnect": word(OnDisconnect, key.on_disconnect),
     }
@@ -236,6 +240,8 @@ def _settings(body: KeySettings) -> dict[str, Any]:
         "metadata": body.metadata or {},
         "allowed_providers": body.allowed_providers or [],
         "allowed_models": body.allowed_models or [],
+        "allowed_origins": body.allowed_origins or [],
+        "allowed_cidrs": body.allowed_cidrs or [],
         "unbounded_output": number(UnboundedOutput, unbounded, field="unbounded_output")
         if unbounded
         else keys_pb2.UNBOUNDED_OUTPUT_UNSPECIFIED,

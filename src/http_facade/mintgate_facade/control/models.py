@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from mintgate.places import (
+    CIDR_CHARACTERS_MAX,
+    CIDRS_MAX,
+    ORIGIN_CHARACTERS_MAX,
+    ORIGINS_MAX,
+)
 from pydantic import BaseModel, ConfigDict, Field
 
 from mintgate_facade.control.reading import Usd
@@ -21,6 +27,14 @@ Metadata = Annotated[
         Annotated[str, Field(strict=True, max_length=500)],
     ],
     Field(max_length=32),
+]
+Origins = Annotated[
+    list[Annotated[str, Field(strict=True, min_length=1, max_length=ORIGIN_CHARACTERS_MAX)]],
+    Field(max_length=ORIGINS_MAX),
+]
+Cidrs = Annotated[
+    list[Annotated[str, Field(strict=True, min_length=1, max_length=CIDR_CHARACTERS_MAX)]],
+    Field(max_length=CIDRS_MAX),
 ]
 Names = list[Annotated[str, Field(strict=True, min_length=1, max_length=200)]]
 
@@ -71,6 +85,15 @@ class KeySettings(Strict):
     )
     allowed_providers: Names | None = Field(
         None, description="Provider slugs; null or empty means all."
+    )
+    allowed_origins: Origins | None = Field(
+        None,
+        description="Browser origins, such as https://app.example.com or https://*.example.com; "
+        "null or empty means all. Requests without an origin are refused where there are any.",
+    )
+    allowed_cidrs: Cidrs | None = Field(
+        None,
+        description="Ranges of client addresses, IPv4 or IPv6; null or empty means all.",
     )
     unbounded_output: Literal["fit", "reject"] | None = Field(
         None,

@@ -76,6 +76,8 @@ class KeyAnswer(Spend):
     metadata: dict[str, str]
     allowed_providers: list[str]
     allowed_models: list[str]
+    allowed_origins: list[str]
+    allowed_cidrs: list[str]
     unbounded_output: Literal["fit", "reject"]
     on_disconnect: Literal["abort", "drain"]
 

@@ -59,6 +59,8 @@ class DirectoryConformance:
             metadata={"plan": "größer", "n": "1"},
             allowed_providers=("openai", "anthropic"),
             allowed_models=("gpt-*",),
+            allowed_origins=("https://app.example.com", "https://*.example.org"),
+            allowed_cidrs=("203.0.113.0/24", "2001:db8::/32"),
             unbounded_output=UnboundedOutput.REJECT,
             on_disconnect=OnDisconnect.DRAIN,
         )

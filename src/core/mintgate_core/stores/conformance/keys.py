@@ -7,16 +7,19 @@ import hashlib
 from dataclasses import replace
 
 from mintgate_core.ledger.errors import (
+    AddressNotAllowed,
     CapExceeded,
     KeyExpired,
     KeyPaused,
     KeyRevoked,
     ModelNotAllowed,
+    OriginNotAllowed,
     ProviderNotAllowed,
     Unauthenticated,
     WalletEmpty,
 )
 from mintgate_core.ledger.operations import Extended, Price, Progressed, Reserved, Settled
+from mintgate_core.ledger.places import Place
 from mintgate_core.ledger.types import Key, KeyStatus, OnDisconnect, UnboundedOutput
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.conformance.builders import (
@@ -103,6 +106,28 @@ class KeyConformance:
         expect(await tenant.apply(elsewhere), ProviderNotAllowed)
         expect(await tenant.apply(dearer), ModelNotAllowed)
         expect(await tenant.apply(fine), Reserved)
+
+    async def test_allowed_places(self, store: Store) -> None:
+        """A key that is limited to places is refused elsewhere, from its next request on."""
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint()
+        here = Place("https://app.example.com", "203.0.113.7")
+        there = Place("https://example.org", "198.51.100.7")
+        at = [replace(tenant.reserving(key, 10), place=place) for place in (here, there) * 3]
+        expect(await tenant.apply(at[1]), Reserved)
+        await store.change_key(
+            key.key_id, lambda k: replace(k, allowed_origins=("https://*.example.com",))
+        )
+        expect(await tenant.apply(at[0]), Reserved)
+        expect(await tenant.apply(at[3]), OriginNotAllowed)
+        await store.change_key(
+            key.key_id,
+            lambda k: replace(k, allowed_origins=(), allowed_cidrs=("203.0.113.0/24",)),
+        )
+        expect(await tenant.apply(at[2]), Reserved)
+        expect(await tenant.apply(at[5]), AddressNotAllowed)
+        # Named by its owner: nobody showed a secret anywhere.
+        expect(await tenant.apply(tenant.reserving(key, 10)), Reserved)
 
     async def test_lowered_cap_stops_new_holds_only(self, store: Store) -> None:
         """Under a cap lowered below what is used, holds resolve and no new one is made."""

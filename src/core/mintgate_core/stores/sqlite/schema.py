@@ -218,7 +218,12 @@ _WINDOWS = (
     "create index key_by_revocation on api_key (revoked_at) where revoked_at > 0",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER), _WINDOWS)
+_PLACES = (
+    "alter table api_key add column allowed_origins text not null default '[]'",
+    "alter table api_key add column allowed_cidrs text not null default '[]'",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER), _WINDOWS, _PLACES)
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 
 VERSION = len(STEPS)
