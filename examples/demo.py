@@ -272,7 +272,7 @@ def bill(client: Client) -> None:
 
 def audit(at: Gateway) -> None:
     """Run the auditor as an operator does."""
-    command = [sys.executable, "-m", "mintgate", "audit"]
+    command = [sys.executable, "-m", "mintgate", "audit", "--full"]
     found = subprocess.run(command, env=at.environment, cwd=at.directory, check=False)
     expect(found.returncode == 0, "the audit found something")
 

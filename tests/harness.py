@@ -135,7 +135,7 @@ class Installation:
 
     def audit(self) -> None:
         """Fail unless the auditor finds nothing."""
-        audited = self.command("audit", "--json")
+        audited = self.command("audit", "--full", "--json")
         assert audited.returncode == 0, audited.stdout + audited.stderr
         assert json.loads(audited.stdout)["findings"] == 0
 

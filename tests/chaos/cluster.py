@@ -171,7 +171,7 @@ class Cluster:
 
     def audit(self) -> int:
         """How many findings the auditor has; fails when it cannot tell."""
-        done = self.command("audit", "--json")
+        done = self.command("audit", "--full", "--json")
         assert done.returncode in {0, 1}, done.stdout + done.stderr
         document = json.loads(done.stdout)
         if document["findings"]:

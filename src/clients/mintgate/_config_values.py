@@ -32,6 +32,8 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 METRICS_PORT_MAX: Final = PORT_MAX - 1 - WORKERS_MAX
 """Facade workers listen on the ports above it, one each."""
 AUDIT_INTERVAL_S_MAX: Final = 86_400
+AUDIT_FULL_INTERVAL_S: Final = 86_400
+AUDIT_FULL_INTERVAL_S_MAX: Final = 30 * 86_400
 
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
@@ -321,6 +323,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse_whole(0, AUDIT_INTERVAL_S_MAX),
         f"seconds, 0 to {AUDIT_INTERVAL_S_MAX}; 0 turns the continuous audit off",
         _is(300),
+    ),
+    Setting(
+        "audit_full_interval_s",
+        parse_whole(0, AUDIT_FULL_INTERVAL_S_MAX),
+        f"seconds, 0 to {AUDIT_FULL_INTERVAL_S_MAX}; 0: core audits only what is new",
+        _is(AUDIT_FULL_INTERVAL_S),
     ),
     Setting("tracing", parse_switch, _SWITCH_ALLOWED, _is(None)),
 )

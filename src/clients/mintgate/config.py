@@ -96,6 +96,8 @@ class Settings:
     """The core's; facade workers take the ports above it, one each. 0: no metrics."""
     audit_interval_s: int
     """Between two audits of a running core; 0: none."""
+    audit_full_interval_s: int
+    """Between two that read everything and not only what is new; 0: none."""
     tracing: bool | None
     """None: on where OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     providers: Mapping[str, Provider]

@@ -19,7 +19,6 @@ from mintgate_core import app
 from mintgate_core.auditor import report_json, report_text
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.settings import core_options
-from mintgate_core.stores.base import Check
 from mintgate_core.stores.postgres import PostgresStore, PostgresUrl, schema
 from mintgate_core.stores.sqlite import SqliteStore
 
@@ -39,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mintgate_core", description=__doc__)
     parser.add_argument("command", choices=("serve", "migrate", "audit"))
     parser.add_argument("--json", action="store_true", help="audit: print one JSON document")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="audit: read everything, not only what is new since the last audit's checkpoints",
+    )
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load()
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return uvloop.run(_serve(settings))
         if options.command == "migrate":
             return asyncio.run(_migrate(settings))
-        return asyncio.run(_audit(settings, as_json=options.json))
+        return asyncio.run(_audit(settings, full=options.full, as_json=options.json))
     except (ConfigError, LedgerError, OSError) as error:
         _say(f"mintgate: {error}", sys.stderr)
         return EXIT_UNUSABLE
@@ -93,18 +97,14 @@ async def _migrate(settings: Settings) -> int:
     return 0
 
 
-async def _audit(settings: Settings, *, as_json: bool) -> int:
+async def _audit(settings: Settings, *, full: bool, as_json: bool) -> int:
     """Audit a stopped or a running installation: readers wait for nobody."""
-    checks: list[Check]
     if settings.store_is_postgres:
-        store = await PostgresStore.open(PostgresUrl.parse(settings.store))
-        try:
-            checks = await store.audit()
-        finally:
-            await store.close()
+        url = PostgresUrl.parse(settings.store)
+        checks = await PostgresStore.audit_database(url, full=full)
     else:
         # Not opened as a store: a core that runs has the file's lock.
-        checks = SqliteStore.audit_file(settings.store_path)
+        checks = SqliteStore.audit_file(settings.store_path, full=full)
     _say(report_json(checks) if as_json else report_text(checks))
     return EXIT_FINDINGS if any(check.findings for check in checks) else 0
 

@@ -100,6 +100,8 @@ class CoreOptions:
     """0 picks a free one; None serves no metrics."""
     audit_interval_s: float = 0.0
     """0: no continuous audit."""
+    audit_full_interval_s: float = 0.0
+    """Between two of everything, by any core; 0: only what is new."""
     redis_url: str | None = None
     """Where cores share their rate limits; None: each counts alone."""
     traces: Traces | None = field(default=None, repr=False)
@@ -212,7 +214,13 @@ async def _serving(
         keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
         keeping.append(tasks.create_task(ready.run()))
         if options.audit_interval_s:
-            auditing = auditor.run(store, options.audit_interval_s, metrics.audited)
+            auditing = auditor.run(
+                store,
+                options.audit_interval_s,
+                options.audit_full_interval_s,
+                metrics.audited,
+                ticks,
+            )
             keeping.append(tasks.create_task(auditing))
         try:
             yield Core(port, generated, store, lanes, metrics_port)

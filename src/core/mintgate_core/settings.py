@@ -29,6 +29,7 @@ def core_options(settings: Settings) -> CoreOptions:
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,
+        audit_full_interval_s=settings.audit_full_interval_s,
         redis_url=settings.redis_url,
         traces=open_traces(settings, "core"),
         first=FirstAccount(

@@ -157,17 +157,30 @@ async def test_limits_that_nobody_shares_are_not_degraded(rig: Rig, user: Minted
 async def test_audits_are_told_by_check(clock: TurnedClock) -> None:
     """Findings by the check's number, runs by how they ended, and when the last one was."""
     metrics = Metrics(MemoryStore(clock), clock, MemoryLimiter(clock))
-    metrics.audited([Check(1, "a", 5, ()), Check(2, "b", 5, ("x", "y"))], 0.5)
-    metrics.audited(None, 9.0)
+    metrics.audited([Check(1, "a", 5, ()), Check(2, "b", 5, ("x", "y"))], 0.5, full=True)
+    metrics.audited(None, 9.0, full=True)
     page = samples((await metrics.render()).decode())
 
-    assert page["mintgate_audit_findings{check=1}"] == 0
-    assert page["mintgate_audit_findings{check=2}"] == 2
-    assert page["mintgate_audits_total{outcome=findings}"] == 1
-    assert page["mintgate_audits_total{outcome=failed}"] == 1
-    assert page["mintgate_audits_total{outcome=clean}"] == 0
-    assert page["mintgate_audit_duration_seconds"] == 0.5
-    assert page["mintgate_audit_timestamp_seconds"] == clock() / 1_000
+    assert page["mintgate_audit_findings{check=1,extent=full}"] == 0
+    assert page["mintgate_audit_findings{check=2,extent=full}"] == 2
+    assert page["mintgate_audits_total{extent=full,outcome=findings}"] == 1
+    assert page["mintgate_audits_total{extent=full,outcome=failed}"] == 1
+    assert page["mintgate_audits_total{extent=full,outcome=clean}"] == 0
+    assert page["mintgate_audit_duration_seconds{extent=full}"] == 0.5
+    assert page["mintgate_audit_timestamp_seconds{extent=full}"] == clock() / 1_000
+
+
+async def test_findings_stay_until_an_audit_of_the_same_extent(clock: TurnedClock) -> None:
+    """What was found in old rows is not taken back by an audit that does not look at them."""
+    metrics = Metrics(MemoryStore(clock), clock, MemoryLimiter(clock))
+    metrics.audited([Check(1, "a", 5, ("x",))], 0.5, full=True)
+    metrics.audited([Check(1, "a", 1, ())], 0.5, full=False)
+    page = samples((await metrics.render()).decode())
+    assert page["mintgate_audit_findings{check=1,extent=full}"] == 1
+    assert page["mintgate_audit_findings{check=1,extent=new}"] == 0
+    metrics.audited([Check(1, "a", 5, ())], 0.5, full=True)
+    page = samples((await metrics.render()).decode())
+    assert page["mintgate_audit_findings{check=1,extent=full}"] == 0
 
 
 async def test_a_metrics_port_in_use_stops_the_start(rig: Rig, tmp_path: Path) -> None:

@@ -234,6 +234,33 @@ async def test_epoch_changes_when_a_standby_takes_over() -> None:
                 await store.close()
 
 
+async def test_standby_can_be_audited() -> None:
+    """An audit of everything reads a standby, finds what the primary has, and notes nothing."""
+    with running_postgres() as primary:
+        name = primary.create_database()
+        schema.migrate(PostgresUrl.parse(primary.url(name)))
+        store = await PostgresStore.open(PostgresUrl.parse(primary.url(name)))
+        try:
+            tenant = await Tenant.open(store, balance=1_000)
+            await tenant.apply(settling(await tenant.reserve(tenant.master, 100), 60))
+            assert await findings(store) == []
+            noted_ms = await store.clean_full_audit_ms()
+            with running_standby(primary) as standby:
+                primary.wait_for_standby("standby")
+                url = PostgresUrl.parse(standby.url(name, target_session_attrs="any"))
+                checks = await PostgresStore.audit_database(url, full=True)
+                assert checks == await store.audit(full=True)
+                assert checks[1].rows == 2
+                primary.execute("update line set spent = spent - 1", name)
+                primary.wait_for_standby("standby")
+                for full in (False, True):
+                    found = await PostgresStore.audit_database(url, full=full)
+                    assert {check.number for check in found if check.findings} == {2, 7}
+            assert await store.clean_full_audit_ms() >= noted_ms > 0
+        finally:
+            await store.close()
+
+
 async def test_frozen_lock_holder_is_ended_by_the_server(
     postgres: PostgresServer, database: str
 ) -> None:

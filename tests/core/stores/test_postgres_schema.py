@@ -111,6 +111,24 @@ async def test_old_core_goes_on_with_a_newer_schema_that_it_can_read(
         await store.close()
 
 
+async def test_upgrade_keeps_the_books(postgres: PostgresServer, empty_database: str) -> None:
+    """A database of the first schema is migrated beside old cores, and audited from its start."""
+    url = PostgresUrl.parse(postgres.url(empty_database))
+    schema.migrate(url, "1_tuning")
+    postgres.execute(
+        "insert into line (line_id, wallet_id, kind, cap, ceiling, spent)"
+        " values (5, 5, 2, 10, 10, 3)",
+        empty_database,
+    )
+    with pytest.raises(Unavailable, match="run `mintgate migrate`"):
+        await PostgresStore.open(url)
+    schema.migrate(url)
+    info = postgres.execute("select version, readable_from from schema_info", empty_database)
+    assert info == [(schema.VERSION, 1)]
+    checks = await PostgresStore.audit_database(url)
+    assert [c.findings for c in checks if c.findings] == [("line 5 spent 3, journal 0",)]
+
+
 @pytest.mark.parametrize(
     ("version", "readable_from", "told"),
     [

@@ -130,12 +130,42 @@ async def test_directory_that_cannot_be_made(tmp_path: Path, clock: SettableCloc
 
 
 async def test_audit_of_a_file_in_use(path: Path, store: SqliteStore) -> None:
-    """The audit reads beside the owner, and needs a file to read."""
+    """The audit reads beside the owner, leaves it its checkpoints, and needs a file to read."""
     tenant = await Tenant.open(store, balance=1_000)
     await tenant.settle(await tenant.reserve(tenant.master, 10), 5)
-    assert SqliteStore.audit_file(path) == await store.audit()
+    clock = SettableClock(7)
+    assert SqliteStore.audit_file(path, full=True, clock=clock) == await store.audit(full=True)
+    first = SqliteStore.audit_file(path)
+    assert [check.rows for check in first] > [check.rows for check in await store.audit()]
     with pytest.raises(Unavailable, match="there is no store"):
         SqliteStore.audit_file(path.with_name("none.db"))
+
+
+async def test_audit_of_an_older_file(path: Path, store: SqliteStore) -> None:
+    """A file that is not at this release's schema is not audited, and the way there is named."""
+    store._writer.execute(f"pragma user_version = {schema.VERSION - 1}")
+    with pytest.raises(Unavailable, match="run `mintgate migrate`"):
+        SqliteStore.audit_file(path)
+
+
+async def test_audit_that_cannot_write_is_an_audit(
+    path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without checkpoints the findings are told all the same, and the next audit looks again."""
+    tenant = await Tenant.open(store, balance=1_000)
+    await tenant.settle(await tenant.reserve(tenant.master, 10), 5)
+    # What can be read but not written, as on a full disk.
+    store._writer.execute("drop table audit_checkpoint")
+    store._writer.execute(
+        "create view audit_checkpoint as select 0 as line_id, 0 as seq, 0 as spent, 0 as ceiling"
+        " where 1 = 0"
+    )
+    first = await store.audit()
+    assert not any(check.findings for check in first)
+    assert await store.audit() == first
+    assert SqliteStore.audit_file(path) == first
+    assert len(caplog.messages) == 3
+    assert all("was not noted" in message for message in caplog.messages)
 
 
 async def test_full_disk_changes_nothing(store: SqliteStore) -> None:

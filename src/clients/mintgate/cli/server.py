@@ -55,7 +55,7 @@ def migrate(context: typer.Context) -> None:
 
 
 def audit(context: typer.Context) -> None:
-    """Check every invariant of the ledger; exit 1 on any finding."""
+    """Check the ledger's invariants over what is new, with --full over all; exit 1 on findings."""
     become("mintgate_core", "audit", *context.args)
 
 

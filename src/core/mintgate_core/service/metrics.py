@@ -116,9 +116,9 @@ class Metrics:
         self._batch.observe(len(operations))
         self._transaction.observe(seconds)
 
-    def audited(self, checks: Sequence[Check] | None, seconds: float) -> None:
+    def audited(self, checks: Sequence[Check] | None, seconds: float, *, full: bool) -> None:
         """Note an audit; None when it could not be made."""
-        self._audit.note(checks, seconds, self._clock())
+        self._audit.note(checks, seconds, self._clock(), "full" if full else "new")
 
     async def render(self) -> bytes:
         """Everything in Prometheus's text format."""
@@ -231,42 +231,55 @@ class _Held(Collector):
 
 
 class _AuditGauges:
-    """What the continuous audit found, and when."""
+    """What the continuous audit found, and when.
+
+    By extent: what an audit of everything has found must not vanish with the next one
+    of what is new, which may not see it.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._findings = Gauge(
             "mintgate_audit_findings",
-            "Findings of the newest audit, by the number of the check.",
-            ("check",),
+            "Findings of the newest audit of an extent, by the number of the check.",
+            ("check", "extent"),
             registry=registry,
         )
         self._runs = Counter(
             "mintgate_audits",
             "Audits of this core, by how they ended.",
-            ("outcome",),
+            ("outcome", "extent"),
             registry=registry,
         )
-        for outcome in ("clean", "findings", "failed"):
-            self._runs.labels(outcome)
-        self._duration = _gauge(
-            registry, "mintgate_audit_duration_seconds", "How long the newest audit took."
+        self._duration = Gauge(
+            "mintgate_audit_duration_seconds",
+            "How long the newest audit took.",
+            ("extent",),
+            registry=registry,
         )
-        self._at = _gauge(
-            registry,
+        self._at = Gauge(
             "mintgate_audit_timestamp_seconds",
             "When the newest audit that could be made ended, seconds since 1970; 0: never.",
+            ("extent",),
+            registry=registry,
         )
+        for extent in ("new", "full"):
+            for outcome in ("clean", "findings", "failed"):
+                self._runs.labels(outcome, extent)
+            self._duration.labels(extent)
+            self._at.labels(extent)
 
-    def note(self, checks: Sequence[Check] | None, seconds: float, now_ms: int) -> None:
+    def note(
+        self, checks: Sequence[Check] | None, seconds: float, now_ms: int, extent: str
+    ) -> None:
         if checks is None:
-            self._runs.labels("failed").inc()
+            self._runs.labels("failed", extent).inc()
             return
         for check in checks:
-            self._findings.labels(str(check.number)).set(len(check.findings))
+            self._findings.labels(str(check.number), extent).set(len(check.findings))
         found = any(check.findings for check in checks)
-        self._runs.labels("findings" if found else "clean").inc()
-        self._duration.set(seconds)
-        self._at.set(now_ms / 1_000)
+        self._runs.labels("findings" if found else "clean", extent).inc()
+        self._duration.labels(extent).set(seconds)
+        self._at.labels(extent).set(now_ms / 1_000)
 
 
 def _outcome(answer: type) -> str:

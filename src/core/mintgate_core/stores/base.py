@@ -276,8 +276,18 @@ class Store(Protocol):
     async def overrides(self) -> list[StoredPrice]:
         """Every price set at run time, oldest first."""
 
-    async def audit(self) -> list[Check]:
-        """Check the invariants of the books in one snapshot."""
+    async def audit(self, *, full: bool = False) -> list[Check]:
+        """Check the invariants of the books in one snapshot.
+
+        Reads at least what is new since the checkpoints, and moves those of each wallet
+        against which it found nothing, after the snapshot: an audit that is interrupted
+        leaves more to the next one. With `full` it reads everything, compares the
+        checkpoints too, and leaves them alone. Checkpoints that cannot be written are no
+        failure of the audit.
+        """
+
+    async def clean_full_audit_ms(self) -> int:
+        """When an audit of everything last found nothing; 0: never."""
 
     async def close(self) -> None:
         """Finish what runs and let go of every resource."""

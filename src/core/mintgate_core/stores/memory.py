@@ -53,6 +53,7 @@ class MemoryStore:
         self._replays: dict[tuple[str, bytes], MintReplay] = {}
         self._cards: dict[str, str] = {}
         self._overrides: list[StoredPrice] = []
+        self._clean_full_audit_ms = 0
 
     @property
     def epoch(self) -> int:
@@ -269,8 +270,15 @@ class MemoryStore:
     async def overrides(self) -> list[StoredPrice]:
         return list(self._overrides)
 
-    async def audit(self) -> list[Check]:
-        return audit(self)
+    async def audit(self, *, full: bool = False) -> list[Check]:
+        # Here reading everything is as cheap as looking up what is new.
+        checks = audit(self)
+        if full and not any(check.findings for check in checks):
+            self._clean_full_audit_ms = self._clock()
+        return checks
+
+    async def clean_full_audit_ms(self) -> int:
+        return self._clean_full_audit_ms
 
     async def close(self) -> None:
         """Nothing to let go of."""

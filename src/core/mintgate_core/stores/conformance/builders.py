@@ -282,10 +282,11 @@ def totals(details: list[ChargeDetail]) -> dict[tuple[str, str, str], Usage]:
 
 
 async def findings(store: Store) -> list[str]:
-    """What the audit finds, one text each."""
+    """What the audits find, of what is new and then of everything, one text each."""
     return [
         f"{check.number} {check.title}: {finding}"
-        for check in await store.audit()
+        for full in (False, True)
+        for check in await store.audit(full=full)
         for finding in check.findings
     ]
 

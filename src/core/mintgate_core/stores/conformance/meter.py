@@ -14,6 +14,7 @@ from mintgate_core.stores.conformance.builders import (
     SettableClock,
     Tenant,
     audited,
+    findings,
     totals,
 )
 
@@ -186,6 +187,37 @@ class MeterConformance:
         assert [check.number for check in checks] == list(range(1, len(checks) + 1))
         assert all(check.title for check in checks)
         assert all(check.rows > 0 for check in checks)
+
+    async def test_audit_of_everything_is_noted(self, store: Store, clock: SettableClock) -> None:
+        """The time of the last clean audit of everything is kept; others leave it alone."""
+        tenant = await Tenant.open(store, balance=1_000)
+        await tenant.settle(await tenant.reserve(tenant.master, 10), 1)
+        await store.audit()
+        assert await store.clean_full_audit_ms() == 0
+        for _ in range(2):
+            clock.advance(1_000)
+            assert not any(check.findings for check in await store.audit(full=True))
+            assert await store.clean_full_audit_ms() == clock()
+        clock.advance(1_000)
+        await store.audit()
+        assert await store.clean_full_audit_ms() == clock() - 1_000
+
+    async def test_audits_follow_the_books(self, store: Store, clock: SettableClock) -> None:
+        """Audits after every step, of money that comes, goes, expires and is late, find nothing."""
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint(cap_nano_usd=100)
+        for round_number in range(4):
+            tokens = [await tenant.reserve(key, 20) for _ in range(2)]
+            assert await findings(store) == []
+            await tenant.settle(tokens[0], 10 * round_number)
+            assert await findings(store) == []
+            clock.advance(HOUR_MS)
+            await tenant.expire(tokens[1].hold_id)
+            await tenant.grant(10)
+            key = await tenant.recap(key, 200 - round_number)
+            assert await findings(store) == []
+            await tenant.settle(tokens[1], 5)
+            key = await tenant.mint(cap_nano_usd=100)
 
 
 async def _usage(

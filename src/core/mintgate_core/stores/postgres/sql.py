@@ -7,6 +7,7 @@ by `_from_arrays` and `_change`, so that an engine without it needs two function
 
 from __future__ import annotations
 
+from mintgate_core.stores.audit_scope import CHECKPOINT_COLUMNS, ONLY_FORWARDS, WAS_CLEAN
 from mintgate_core.stores.columns import (
     ACCOUNT_COLUMNS,
     DETAIL_COLUMNS,
@@ -189,3 +190,6 @@ ADD_OVERRIDE = (
 )
 """Two at once take the same position; the second is refused and tried again."""
 OVERRIDES = "select account_id, card_json, created_at from price_override order by position"
+
+KEEP_CHECKPOINTS = _from_arrays("audit_checkpoint", CHECKPOINT_COLUMNS) + ONLY_FORWARDS
+NOTE_CLEAN_AUDIT = _insert("audit_run", "kind, at") + WAS_CLEAN

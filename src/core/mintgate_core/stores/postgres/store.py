@@ -8,13 +8,16 @@ a way that may pass is run again as a whole: operations are idempotent.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 
 from mintgate_core.clock import Clock
+from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
 from mintgate_core.stores import rows
+from mintgate_core.stores.audited import Audited
 from mintgate_core.stores.base import (
     Check,
     EventQuery,
@@ -40,6 +43,8 @@ CHECK_S = 2.0
 
 OPEN_DEADLINE_S = 8.0
 """How long a start waits for a database that is coming up."""
+
+log = logging.getLogger(__name__)
 
 
 class PostgresStore:
@@ -73,6 +78,19 @@ class PostgresStore:
             await store.close()
             raise
         return store
+
+    @staticmethod
+    async def audit_database(url: PostgresUrl, *, full: bool = False) -> list[Check]:
+        """Audit a database, which may be a standby: then what was found in order is not noted.
+
+        Raises `Unavailable` as `open` does.
+        """
+        store = PostgresStore(url)
+        try:
+            await store._readers.run(schema.require, deadline_s=OPEN_DEADLINE_S)
+            return await store.audit(full=full)
+        finally:
+            await store.close()
 
     async def _write(self, work: Work[T]) -> T:
         return await self._writers.run(work)
@@ -202,10 +220,26 @@ class PostgresStore:
     async def overrides(self) -> list[StoredPrice]:
         return await self._read(meter.overrides)
 
-    async def audit(self) -> list[Check]:
-        return await self._readers.run(
-            audit.audit, deadline_s=audit.AUDIT_S, attempt_s=audit.AUDIT_S
+    async def audit(self, *, full: bool = False) -> list[Check]:
+        audited = await self._readers.run(
+            lambda s: audit.audit(s, full=full), deadline_s=audit.AUDIT_S, attempt_s=audit.AUDIT_S
         )
+        if audited.writable:
+            try:
+                await self._note(audited, full=full)
+            except Unavailable as error:
+                log.warning("what the audit found in order was not noted: %s", error)
+        return audited.checks
+
+    async def _note(self, audited: Audited, *, full: bool) -> None:
+        for checkpoints in audited.writes():
+            await self._write(partial(audit.keep, checkpoints=checkpoints))
+        if full and audited.clean:
+            now_ms = await self.now_ms()
+            await self._write(lambda s: audit.note_clean(s, now_ms))
+
+    async def clean_full_audit_ms(self) -> int:
+        return await self._read(audit.clean_full_audit_ms)
 
     async def close(self) -> None:
         await asyncio.gather(self._writers.close(), self._readers.close())

@@ -223,10 +223,37 @@ _PLACES = (
     "alter table api_key add column allowed_cidrs text not null default '[]'",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_DIRECTORY, *_METER), _WINDOWS, _PLACES)
+_AUDIT = (
+    """
+    create table audit_checkpoint (
+      line_id integer primary key,
+      seq     integer not null,
+      spent   integer not null,
+      ceiling integer not null
+    ) strict
+    """,
+    "create table audit_run (kind integer primary key, at integer not null) strict",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (*_LEDGER, *_DIRECTORY, *_METER),
+    _WINDOWS,
+    _PLACES,
+    _AUDIT,
+)
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 
 VERSION = len(STEPS)
+
+
+def require(connection: sqlite3.Connection) -> None:
+    """Raise `Unavailable` unless the file is at `VERSION`."""
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version != VERSION:
+        raise Unavailable(
+            f"the store has schema version {version}, this release knows {VERSION}: "
+            + ("upgrade it" if version > VERSION else "run `mintgate migrate`")
+        )
 
 
 def migrate(connection: sqlite3.Connection) -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -22,6 +24,7 @@ from mintgate_core.ledger.errors import Bug, Unavailable
 from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
 from mintgate_core.stores import rows
+from mintgate_core.stores.audited import Audited
 from mintgate_core.stores.base import (
     Check,
     EventQuery,
@@ -44,6 +47,10 @@ times as with the default of 1,000 pages, and a restart still reads the log with
 
 CACHE_KIB = 65_536
 """Pages kept in memory by a connection, at most."""
+
+NOT_NOTED = "what the audit found in order was not noted: %s"
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -91,19 +98,28 @@ class SqliteStore:
         return store
 
     @staticmethod
-    def audit_file(path: Path) -> list[Check]:
+    def audit_file(path: Path, *, full: bool = False, clock: Clock = wall_clock_ms) -> list[Check]:
         """Audit a file that another process may be using; readers need no lock.
 
-        Raises `Unavailable` when there is no such file or it is no store.
+        Checkpoints are written beside the owner, a few milliseconds at a time. Raises
+        `Unavailable` when there is no such file, or it is no store of this release.
         """
         if not path.exists():
             raise Unavailable(f"there is no store at {path}")
         try:
             with closing(_connect(path)) as connection:
+                schema.require(connection)
                 connection.execute("begin deferred")
-                return audit.audit(connection)
+                audited = audit.audit(connection, full=full)
+                connection.execute("rollback")
+                try:
+                    for work in _notes(audited, clock, full=full):
+                        _transact(connection, work)
+                except Unavailable as error:
+                    log.warning(NOT_NOTED, error)
         except sqlite3.Error as error:
             raise Unavailable(f"cannot audit {path}: {error}") from None
+        return audited.checks
 
     async def _write(self, work: Work[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -244,8 +260,17 @@ class SqliteStore:
     async def overrides(self) -> list[StoredPrice]:
         return await self._read(meter.overrides)
 
-    async def audit(self) -> list[Check]:
-        return await self._read(audit.audit)
+    async def audit(self, *, full: bool = False) -> list[Check]:
+        audited = await self._read(lambda c: audit.audit(c, full=full))
+        try:
+            for work in _notes(audited, self._clock, full=full):
+                await self._write(work)
+        except Unavailable as error:
+            log.warning(NOT_NOTED, error)
+        return audited.checks
+
+    async def clean_full_audit_ms(self) -> int:
+        return await self._read(audit.clean_full_audit_ms)
 
     async def close(self) -> None:
         self._write_thread.shutdown(wait=True)
@@ -273,6 +298,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _notes(audited: Audited, clock: Clock, *, full: bool) -> Iterator[Work[None]]:
+    """What an audit leaves for the next one, a transaction each."""
+    for checkpoints in audited.writes():
+        yield partial(audit.keep, checkpoints=checkpoints)
+    if full and audited.clean:
+        yield lambda connection: audit.note_clean(connection, clock())
 
 
 def _transact(connection: sqlite3.Connection, work: Work[T]) -> T:
