@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import select
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,10 @@ class RawConnection:
         """Tell the other side that nothing more will come, and go on reading."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
+
+    def has_more(self) -> bool:
+        """Whether something, or the end, can be read at once."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def read_until(self, mark: bytes) -> bytes:
         """Read up to and with the first piece that completes `mark`."""

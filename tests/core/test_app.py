@@ -14,8 +14,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from mintgate import AsyncClient, Minted, RetryPolicy, Unauthenticated, new_id
-from mintgate.v1 import keys_pb2, keys_pb2_grpc, ledger_pb2
-from mintgate_core.app import MESSAGE_BYTES_MAX, SERVICES, Core, CoreOptions, host_and_port, running
+from mintgate.v1 import ledger_pb2
+from mintgate_core.app import SERVICES, Core, CoreOptions, host_and_port, running
 from mintgate_core.bootstrap import FirstAccount
 from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.stores.sqlite import SqliteStore
@@ -65,16 +65,6 @@ async def test_the_contract_can_be_asked_for(options: CoreOptions) -> None:
         answer = await call.read()
         await call.done_writing()
         assert set(SERVICES) <= {s.name for s in answer.list_services_response.service}
-
-
-async def test_a_message_beyond_the_bound_is_refused(options: CoreOptions) -> None:
-    """A request larger than any valid one never reaches a service."""
-    async with running(options) as core, connected(core) as channel:
-        keys: Any = keys_pb2_grpc.KeysServiceStub(channel)
-        request = keys_pb2.MintRequest(name="x" * (MESSAGE_BYTES_MAX + 1))
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await keys.Mint(request, metadata=(("authorization", f"Bearer {MASTER}"),))
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_port_that_is_taken_is_told_as_such(options: CoreOptions) -> None:

@@ -34,6 +34,9 @@ METRICS_PORT_MAX: Final = PORT_MAX - 1 - WORKERS_MAX
 AUDIT_INTERVAL_S_MAX: Final = 86_400
 AUDIT_FULL_INTERVAL_S: Final = 86_400
 AUDIT_FULL_INTERVAL_S_MAX: Final = 30 * 86_400
+CONNECTIONS_MAX: Final = 1_000_000
+WAIT_MS_MIN: Final = 100
+WAIT_MS_MAX: Final = 86_400_000
 
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
@@ -218,6 +221,12 @@ def _refuse_unless(good: bool) -> None:  # noqa: FBT001  # A guard reads best wi
         raise ValueError
 
 
+def _bound(name: str, default: int, lowest: int, highest: int, unit: str = "") -> Setting:
+    """A number that bounds what others may take."""
+    allowed = f"{unit or 'a whole number'}, {lowest:,} to {highest:,}, without commas"
+    return Setting(name, parse_whole(lowest, highest), allowed, _is(default))
+
+
 def _is(value: object) -> Callable[[Mapping[str, Any]], Any]:
     return lambda _: value
 
@@ -281,6 +290,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("grpc_tls_key", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("grpc_tls_client_ca", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("grpc_insecure", parse_switch, _SWITCH_ALLOWED, _is(value=False)),
+    _bound("grpc_streams_max", 1_024, 1, CONNECTIONS_MAX),
+    _bound("grpc_connections_max", 4_096, 1, CONNECTIONS_MAX),
+    _bound("grpc_idle_ms", 1_800_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
+    _bound("grpc_keepalive_ms", 30_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
+    _bound("http_connections_max", 16_384, 1, CONNECTIONS_MAX),
+    _bound("http_head_wait_ms", 30_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
+    _bound("http_body_wait_ms", 60_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
     Setting("core_ca", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("core_cert", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("core_key", parse_file, _FILE_ALLOWED, _is(None)),

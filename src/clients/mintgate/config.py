@@ -76,6 +76,20 @@ class Settings:
     grpc_tls_client_ca: Path | None
     grpc_insecure: bool
     """Plain text is allowed between machines, because their network is private."""
+    grpc_streams_max: int
+    """Open calls of one connection to core."""
+    grpc_connections_max: int
+    """Of one core."""
+    grpc_idle_ms: int
+    """How long core keeps a connection without a call."""
+    grpc_keepalive_ms: int
+    """How long core lets a connection be silent before it asks whether its other end lives."""
+    http_connections_max: int
+    """Of one facade worker."""
+    http_head_wait_ms: int
+    """How long a client may take to send the head of a request."""
+    http_body_wait_ms: int
+    """How long it may then take to send the body."""
     core_ca: Path | None
     """Who signs core's certificate, for facades and commands; see `mintgate.tls`."""
     core_cert: Path | None

@@ -34,6 +34,7 @@ from mintgate_core.ratelimit.base import Limiter
 from mintgate_core.ratelimit.fallback import open_limiter
 from mintgate_core.readiness import Readiness
 from mintgate_core.service.admission import Admission
+from mintgate_core.service.bounds import GrpcBounds
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.hold_token import TokenSigner
 from mintgate_core.service.interceptors import Guard
@@ -51,18 +52,6 @@ from mintgate_core.service.tracing import OperationTraces
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.postgres import PostgresStore, PostgresUrl
 from mintgate_core.stores.sqlite import SqliteStore
-
-MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-"""512 operations of the largest size fit many times."""
-
-STREAMS_MAX = 1_024
-"""Open calls a connection: one link a worker, and room for many tails."""
-
-KEEPALIVE_MS = 30_000
-KEEPALIVE_WAIT_MS = 10_000
-"""A connection that says nothing is asked whether its other end still lives, and closed with its
-streams when no answer comes: machines that vanished must not hold them for ever. Clients that
-ping more often than gRPC's own bound allows are told to go away, which is its default."""
 
 STOP_GRACE_S = 1.0
 """Single calls end within milliseconds. Streams never end by themselves and are cut: their
@@ -94,6 +83,7 @@ class CoreOptions:
     first: FirstAccount = field(default_factory=FirstAccount)
     credentials: grpc.ServerCredentials | None = None
     """TLS; None for plain text."""
+    bounds: GrpcBounds = field(default_factory=GrpcBounds)
     sweep: bool = True
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -253,13 +243,8 @@ async def _server(
     operator = Operator(store, admission, desk, signer, metrics.answered, traces)
     server = aio.server(
         interceptors=[Guard(gatekeeper)],
-        options=[
-            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-            ("grpc.max_concurrent_streams", STREAMS_MAX),
-            ("grpc.so_reuseport", 0),
-            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", KEEPALIVE_WAIT_MS),
-        ],
+        options=[*options.bounds.channel_arguments(), ("grpc.so_reuseport", 0)],
+        maximum_concurrent_rpcs=options.bounds.calls_max,
     )
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
         LedgerService(store, gatekeeper, operator, Revocations(store)), server

@@ -9,6 +9,7 @@ from mintgate.tracing import open_traces
 
 from mintgate_core.app import CoreOptions
 from mintgate_core.bootstrap import FirstAccount
+from mintgate_core.service.bounds import GrpcBounds
 from mintgate_core.stores.postgres import PostgresUrl
 
 
@@ -26,6 +27,12 @@ def core_options(settings: Settings) -> CoreOptions:
         host=settings.host,
         port=settings.grpc_port,
         credentials=server_credentials(settings),
+        bounds=GrpcBounds(
+            streams_max=settings.grpc_streams_max,
+            connections_max=settings.grpc_connections_max,
+            idle_ms=settings.grpc_idle_ms,
+            keepalive_ms=settings.grpc_keepalive_ms,
+        ),
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,

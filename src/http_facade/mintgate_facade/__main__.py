@@ -18,6 +18,7 @@ from mintgate.tokens import load_or_create
 from mintgate.tracing import open_traces
 
 from mintgate_facade.app import Facade
+from mintgate_facade.connections import bounded
 from mintgate_facade.relay.asgi import AbortFilter
 from mintgate_facade.server import DrainingServer
 from mintgate_facade.settings import FacadeSettings
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         uvicorn.Config(
             facade,
             loop="uvloop",
-            http="httptools",
+            http=bounded(facade_settings.bounds),
             ws="none",
             lifespan="on",
             log_config=None,

@@ -141,8 +141,14 @@ class _Running:
             targets=targets,
             metered=Metered(self.link, charges, self.holds, targets, settings.hold_ttl_ms),
             unmetered=Unmetered(core_calls, targets),
-            control=create_control(self.core, self.ready, simulated=settings.simulated),
+            control=create_control(
+                self.core,
+                self.ready,
+                body_wait_s=settings.bounds.body_wait_s,
+                simulated=settings.simulated,
+            ),
             metrics=self.metrics,
+            body_wait_s=settings.bounds.body_wait_s,
             traces=traces,
         )
         self.metrics.watch(self.link, self.outbox, self.holds)

@@ -10,6 +10,8 @@ from mintgate.channel import Tls
 from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
 from mintgate.tls import core_tls
 
+from mintgate_facade.connections import HttpBounds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -48,6 +50,7 @@ class FacadeSettings:
     hold_ttl_ms: int = 0
     drain_s: float = 30.0
     """How long running requests may go on after a signal to stop."""
+    bounds: HttpBounds = field(default_factory=HttpBounds)
     log_level: str = "INFO"
     log_format: str = "auto"
     metrics_host: str = "127.0.0.1"
@@ -75,6 +78,11 @@ class FacadeSettings:
             accounts=_accounts(settings),
             hold_ttl_ms=settings.hold_ttl_ms,
             drain_s=settings.drain_seconds,
+            bounds=HttpBounds(
+                connections_max=settings.http_connections_max,
+                head_wait_s=settings.http_head_wait_ms / 1_000,
+                body_wait_s=settings.http_body_wait_ms / 1_000,
+            ),
             log_level=settings.log_level,
             log_format=settings.log_format,
             metrics_host=settings.metrics_host,

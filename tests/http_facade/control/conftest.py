@@ -125,7 +125,7 @@ async def app(core_server: tuple[ScriptedCore, grpc.aio.Server, int]) -> AsyncIt
     async def ready() -> str:
         return "" if await services.serving() else "the ledger is away"
 
-    yield create_control(services, ready, simulated=True)
+    yield create_control(services, ready, body_wait_s=10.0, simulated=True)
     await channel.close(None)
 
 

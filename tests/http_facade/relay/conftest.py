@@ -30,6 +30,7 @@ from mintgate.v1 import (
     meter_pb2_grpc,
 )
 from mintgate_facade.app import Facade
+from mintgate_facade.connections import bounded
 from mintgate_facade.relay.asgi import AbortFilter
 from mintgate_facade.relay.outbox_file import frames
 from mintgate_facade.settings import FacadeSettings, ProviderAccount
@@ -446,7 +447,7 @@ async def serving(
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         Facade(settings),
-        http="httptools",
+        http=bounded(settings.bounds),
         ws="none",
         lifespan="on",
         log_config=None,

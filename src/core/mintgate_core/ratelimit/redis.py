@@ -63,6 +63,10 @@ class _Waiting:
 class RedisLimiter:
     """See `base.Limiter`; `admit` raises `LimiterAwayError`."""
 
+    degraded = False
+    unshared_count = 0
+    """It shares or raises."""
+
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._notes: deque[Note] = deque(maxlen=NOTES_QUEUED_MAX)

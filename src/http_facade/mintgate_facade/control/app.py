@@ -23,13 +23,17 @@ Unknown fields and parameters are errors.
 """
 
 
-def create_control(core: Core, ready: Callable[[], Awaitable[str]], *, simulated: bool) -> FastAPI:
+def create_control(
+    core: Core, ready: Callable[[], Awaitable[str]], *, body_wait_s: float, simulated: bool
+) -> FastAPI:
     """Make the control app.
 
-    `ready` says what is missing before a request could be served, or nothing.
+    `ready` says what is missing before a request could be served, or nothing. A client
+    may take `body_wait_s` to send its body.
     """
     app = FastAPI(title="Mintgate control API", version="1", description=_DESCRIPTION)
     app.state.core = core
+    app.state.body_wait_s = body_wait_s
     errors.install(app)
     app.include_router(keys.router)
     app.include_router(usage.router)

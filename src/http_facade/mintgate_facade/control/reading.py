@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -66,16 +67,25 @@ async def read_model(request: Request, model: type[_Model], *, optional: bool = 
 
     An `optional` body may be empty and is then the model's defaults.
     """
+    try:
+        async with asyncio.timeout(request.app.state.body_wait_s):
+            body = await _read(request)
+    except TimeoutError:
+        raise InvalidArgument("The body did not arrive in time.") from None
+    document = {} if optional and not body.strip() else _parse(body)
+    try:
+        return model.model_validate(document)
+    except ValidationError as failure:
+        raise _named(failure) from None
+
+
+async def _read(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > CONTROL_BODY_BYTES_MAX:
             raise InvalidArgument(f"The body is larger than {CONTROL_BODY_BYTES_MAX} bytes.")
-    document = {} if optional and not body.strip() else _parse(bytes(body))
-    try:
-        return model.model_validate(document)
-    except ValidationError as failure:
-        raise _named(failure) from None
+    return bytes(body)
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.asgi import Receive
 
 REQUEST_BODY_BYTES_MAX = 32 << 20
-REQUEST_BODY_WAIT_S = 60.0
-"""How long a client may take to send its body."""
 
 
 class ClientGoneError(Exception):
     """The client left before its request was complete; nobody waits for an answer."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], content_length: int) -> bytes:
-    """Read the whole body.
+async def read_body(
+    receive: Receive, headers: Mapping[str, str], content_length: int, wait_s: float
+) -> bytes:
+    """Read the whole body, in `wait_s` at most, however it trickles.
 
     `content_length` is what the client declared, or -1. Raises `RefusedRequest`
     (413, 415, 400) and `ClientGoneError`.
@@ -37,7 +37,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], content_length
     if content_length > REQUEST_BODY_BYTES_MAX:
         raise _too_large()
     try:
-        async with asyncio.timeout(REQUEST_BODY_WAIT_S):
+        async with asyncio.timeout(wait_s):
             return await _read(receive)
     except TimeoutError:
         raise RefusedRequest(

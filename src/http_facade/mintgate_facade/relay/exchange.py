@@ -37,6 +37,8 @@ class Exchange:
     scope: Scope
     receive: Receive
     send: Send
+    body_wait_s: float
+    """How long the client may take to send its body."""
     id: bytes = field(default_factory=new_id)
     started_ns: int = field(default_factory=time.monotonic_ns)
     first_byte_ms: int = 0
@@ -146,7 +148,8 @@ async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
-    body = await read_body(exchange.receive, headers, _content_length(scope["headers"]))
+    length = _content_length(scope["headers"])
+    body = await read_body(exchange.receive, headers, length, exchange.body_wait_s)
     if body and json_only:
         require_json(headers)
     query = dict(parse_qsl(presented.query.decode("latin-1"))) if presented.query else {}

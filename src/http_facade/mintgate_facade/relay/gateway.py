@@ -43,6 +43,8 @@ class Gateway:
     unmetered: Unmetered
     control: App
     metrics: Metrics
+    body_wait_s: float
+    """How long a client may take to send its body."""
     traces: Traces | None = None
     """None: nothing is traced."""
 
@@ -60,7 +62,7 @@ class Gateway:
         if meant is None:
             await self.control(scope, receive, send)
             return
-        exchange = Exchange(*meant, scope, receive, send)
+        exchange = Exchange(*meant, scope, receive, send, self.body_wait_s)
         # The server runs each request in a task of its own, so nobody else sees it.
         REQUEST.set(exchange)
         if self.traces is not None:

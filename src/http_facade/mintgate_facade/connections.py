@@ -1,0 +1,145 @@
+"""HTTP connections within bounds of number, bytes and time.
+
+The server underneath ends a connection that is idle between two requests, and nothing
+else: a head that never ends, or bytes that trickle behind an answer, would keep one for
+ever. Here each part of a request has one deadline from its beginning, which further bytes
+do not move. A body that somebody reads is theirs to bound (`HttpBounds.body_wait_s`, in
+the provider's own shape); the rest of one that was answered early is bounded here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES_MAX = 64 << 10
+"""Of the request line and all headers, beyond the first read of the socket that has some."""
+
+_REFUSAL = "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TIMED_OUT = _REFUSAL.format("408 Request Timeout").encode()
+_TOO_LARGE = _REFUSAL.format("431 Request Header Fields Too Large").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBounds:
+    """What one worker lets its clients take."""
+
+    connections_max: int = 16_384
+    """A connection beyond it is closed as soon as it is made."""
+    head_wait_s: float = 30.0
+    """How long a client may take to send the head of a request, from its first byte; the first
+    of a connection from when it was made."""
+    body_wait_s: float = 60.0
+    """How long it may then take to send the body."""
+
+
+class _Part(enum.Enum):
+    """What the bytes that come next belong to."""
+
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    NOTHING = enum.auto()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. `bounded` makes the class that has a worker's bounds."""
+
+    bounds: ClassVar[HttpBounds] = HttpBounds()
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._asked = False
+        """Whether a head was ever complete; before that there is no cycle."""
+        self._part = _Part.NOTHING
+        self._timed = _Part.NOTHING
+        """What the deadline is for; there is none for nothing."""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or close it when there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections_max:
+            transport.close()
+            return
+        self._time(_Part.HEAD)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._time(_Part.NOTHING)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, then see what is awaited."""
+        in_head = self._part is _Part.HEAD
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._part is _Part.BODY:
+            self._time(_Part.BODY)
+        elif self._part is _Part.HEAD or not self._answering():
+            # Also bytes between two requests that begin none, such as line breaks.
+            self._time(_Part.HEAD)
+            # The read in which a head begins may end with the body before it.
+            self._head_bytes += len(data) if in_head else 0
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(_TOO_LARGE)
+        else:
+            self._time(_Part.NOTHING)
+
+    def on_message_begin(self) -> None:
+        """Note that a head has begun."""
+        self._part = _Part.HEAD
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that a body may follow."""
+        self._part = _Part.BODY
+        self._asked = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is complete."""
+        self._part = _Part.NOTHING
+        super().on_message_complete()
+
+    def _answering(self) -> bool:
+        """Whether a request is under way that has not been answered to its end."""
+        return self._asked and not self.cycle.response_complete
+
+    def _time(self, part: _Part) -> None:
+        """Set the deadline for a part, unless it runs already."""
+        if part is self._timed:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._timed = part
+        self._head_bytes = 0
+        if part is not _Part.NOTHING:
+            bounds = self.bounds
+            wait_s = bounds.head_wait_s if part is _Part.HEAD else bounds.body_wait_s
+            self._deadline = self.loop.call_later(wait_s, self._overdue)
+
+    def _overdue(self) -> None:
+        if self._answering():
+            # Whoever answers bounds the body; and the head of a request that was sent too
+            # early may wait for the answer before it. Neither may wait for ever.
+            self._deadline = self.loop.call_later(self.bounds.head_wait_s, self._overdue)
+        else:
+            self._refuse(_TIMED_OUT if self._part is _Part.HEAD else b"")
+
+    def _refuse(self, answer: bytes) -> None:
+        """Close; in the middle of an answer without a word."""
+        if answer and not self._answering():
+            self.transport.write(answer)
+        self.transport.close()
+
+
+def bounded(bounds: HttpBounds) -> type[BoundedProtocol]:
+    """The protocol of a worker with these bounds."""
+    return type("WorkerProtocol", (BoundedProtocol,), {"bounds": bounds})
