@@ -203,6 +203,7 @@ async def _serving(
         )
         keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
         keeping.append(tasks.create_task(ready.run()))
+        keeping.append(tasks.create_task(desk.run()))
         if options.audit_interval_s:
             auditing = auditor.run(
                 store,

@@ -7,10 +7,12 @@ Every card is kept in the store before the first hold that names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from mintgate_core.clock import Clock
-from mintgate_core.ledger.errors import Invalid, Unpriced
+from mintgate_core.ledger.errors import Invalid, LedgerError, Unpriced
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX
 from mintgate_core.ledger.operations import Price
 from mintgate_core.ledger.types import Measured, Subject
@@ -33,6 +35,14 @@ from mintgate_core.stores.base import Store, StoredPrice
 CARDS_CACHED_MAX = 16_384
 """Cards by version; more than every model of every provider over years of changes."""
 
+REFRESH_INTERVAL_S = 2.0
+"""How long a price that was set through one core may be unknown to another. A hold carries the
+version of its price, so a settle is rated at that one wherever it arrives."""
+
+log = logging.getLogger(__name__)
+
+Sleep = Callable[[float], Awaitable[None]]
+
 
 class Desk:
     """Quotes and rates."""
@@ -42,13 +52,46 @@ class Desk:
         self._clock = clock
         self._book = book
         self._cards: dict[str, RateCard] = {}
+        self._position = 0
+        """Of the newest price set at run time that was read from the store."""
+        self._epoch = store.epoch
 
     @classmethod
     async def open(cls, store: Store, clock: Clock) -> Desk:
         """Load the book with every price that was set at run time."""
         stored = await store.overrides()
         overrides = [Override(p.account_id, RateCard.from_json(p.card_json)) for p in stored]
-        return cls(store, PriceBook.load(overrides), clock)
+        desk = cls(store, PriceBook.load(overrides), clock)
+        desk._position = stored[-1].position if stored else 0
+        return desk
+
+    async def run(self, sleep: Sleep = asyncio.sleep) -> None:
+        """Take over prices that other cores set, until cancelled."""
+        while True:
+            await sleep(REFRESH_INTERVAL_S)
+            try:
+                await self.refresh()
+            except LedgerError as error:
+                log.warning("prices cannot be read: %s", error)
+
+    async def refresh(self) -> None:
+        """Put into force what was kept since the last look; mostly nothing, and nothing is read.
+
+        Prices of this core's own come again, in the store's order: of two for one moment the
+        later one must win at every core.
+        """
+        if (epoch := self._store.epoch) != self._epoch:
+            # Positions of another history, which may lack the last of those that were seen.
+            self._epoch = epoch
+            self._position = 0
+        for stored in await self._store.overrides(self._position):
+            card = RateCard.from_json(stored.card_json)
+            try:
+                self._book.put(Override(stored.account_id, card))
+            except ValueError:
+                # The core that kept it took it; a newer one may take what this one does not.
+                log.exception("price %s of another core cannot be used", card.version)
+            self._position = stored.position
 
     def find(self, account_id: str, provider: str, model: str) -> RateCard:
         """The card in force. Raises `Unpriced`."""
@@ -143,7 +186,9 @@ class Desk:
         # The store first: a price that could not be kept must not be in force.
         await self._keep(kept)
         await self._store.add_override(StoredPrice(account_id, kept.to_json(), self._clock()))
-        return self._book.put(Override(account_id, kept))
+        # Into the book by way of the store, behind what another core set before.
+        await self.refresh()
+        return kept
 
     def warm(self) -> None:
         """Compile every card now, so that no request waits for it: 0.2 s for 174 models."""

@@ -20,7 +20,7 @@ Clock
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mintgate_core.ledger.operations import Answer, Operation
@@ -130,6 +130,8 @@ class StoredPrice:
     """Empty: every account."""
     card_json: str
     created_at_ms: int
+    position: int = field(default=0, compare=False)
+    """Given by the store: each price has a higher one than those that were kept before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +275,8 @@ class Store(Protocol):
     async def add_override(self, price: StoredPrice) -> None:
         """Keep a price set at run time."""
 
-    async def overrides(self) -> list[StoredPrice]:
-        """Every price set at run time, oldest first."""
+    async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
+        """Prices set at run time after a position, oldest first; reads no others."""
 
     async def audit(self, *, full: bool = False) -> list[Check]:
         """Check the invariants of the books in one snapshot.

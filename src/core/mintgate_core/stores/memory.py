@@ -265,10 +265,10 @@ class MemoryStore:
         return self._cards.get(version)
 
     async def add_override(self, price: StoredPrice) -> None:
-        self._overrides.append(price)
+        self._overrides.append(replace(price, position=len(self._overrides) + 1))
 
-    async def overrides(self) -> list[StoredPrice]:
-        return list(self._overrides)
+    async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
+        return self._overrides[after_position:]
 
     async def audit(self, *, full: bool = False) -> list[Check]:
         # Here reading everything is as cheap as looking up what is new.

@@ -178,6 +178,9 @@ class MeterConformance:
         for price in prices:
             await store.add_override(price)
         assert await store.overrides() == prices
+        positions = [price.position for price in await store.overrides()]
+        for seen, position in enumerate(positions, start=1):
+            assert await store.overrides(position) == prices[seen:]
 
     async def test_audit_counts_what_it_checked(self, store: Store) -> None:
         """Checks are numbered from one and have looked at rows."""

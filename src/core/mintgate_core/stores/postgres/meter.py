@@ -91,6 +91,7 @@ async def add_override(session: Session, price: StoredPrice) -> None:
     await session.execute(sql.ADD_OVERRIDE, values)
 
 
-async def overrides(session: Session) -> list[StoredPrice]:
+async def overrides(session: Session, after_position: int) -> list[StoredPrice]:
     """Prices set at run time, in order."""
-    return [StoredPrice(*row) for row in await session.query(sql.OVERRIDES)]
+    found = await session.query(sql.OVERRIDES, [after_position])
+    return [StoredPrice(*row) for row in found]

@@ -189,7 +189,10 @@ ADD_OVERRIDE = (
     " values ((select coalesce(max(position), 0) + 1 from price_override), %s, %s, %s)"
 )
 """Two at once take the same position; the second is refused and tried again."""
-OVERRIDES = "select account_id, card_json, created_at from price_override order by position"
+OVERRIDES = (
+    "select account_id, card_json, created_at, position from price_override"
+    " where position > %s order by position"
+)
 
 KEEP_CHECKPOINTS = _from_arrays("audit_checkpoint", CHECKPOINT_COLUMNS) + ONLY_FORWARDS
 NOTE_CLEAN_AUDIT = _insert("audit_run", "kind, at") + WAS_CLEAN

@@ -217,8 +217,8 @@ class PostgresStore:
     async def add_override(self, price: StoredPrice) -> None:
         await self._write(lambda s: meter.add_override(s, price))
 
-    async def overrides(self) -> list[StoredPrice]:
-        return await self._read(meter.overrides)
+    async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
+        return await self._read(lambda s: meter.overrides(s, after_position))
 
     async def audit(self, *, full: bool = False) -> list[Check]:
         audited = await self._readers.run(

@@ -86,9 +86,11 @@ def add_override(connection: sqlite3.Connection, price: StoredPrice) -> None:
     )
 
 
-def overrides(connection: sqlite3.Connection) -> list[StoredPrice]:
+def overrides(connection: sqlite3.Connection, after_position: int) -> list[StoredPrice]:
     """Prices set at run time, in order."""
     found = connection.execute(
-        "select account_id, card_json, created_at from price_override order by position"
+        "select account_id, card_json, created_at, position from price_override"
+        " where position > ? order by position",
+        (after_position,),
     )
     return [StoredPrice(*row) for row in found]

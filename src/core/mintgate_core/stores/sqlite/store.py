@@ -257,8 +257,8 @@ class SqliteStore:
     async def add_override(self, price: StoredPrice) -> None:
         await self._write(lambda c: meter.add_override(c, price))
 
-    async def overrides(self) -> list[StoredPrice]:
-        return await self._read(meter.overrides)
+    async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
+        return await self._read(lambda c: meter.overrides(c, after_position))
 
     async def audit(self, *, full: bool = False) -> list[Check]:
         audited = await self._read(lambda c: audit.audit(c, full=full))
