@@ -13,7 +13,18 @@ import json
 import sys
 from pathlib import Path
 
-PROVIDERS = ("anthropic", "gemini", "openai")
+PROVIDERS = (
+    "anthropic",
+    "cerebras",
+    "dashscope",
+    "deepseek",
+    "gemini",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "openai",
+    "xai",
+)
 SOURCE = "LiteLLM model_prices_and_context_window.json (MIT), snapshot read 2026-11"
 
 

@@ -112,10 +112,28 @@ def test_an_override_is_completed_and_loads_again_as_it_was(
 def test_any_provider_can_be_priced_by_an_override(book: PriceBook, now_ms: int) -> None:
     """A provider that the packaged data lacks is unpriced until someone sets a price."""
     with pytest.raises(Unpriced):
-        book.find("a", "xai", "grok-4", now_ms)
-    book.put(Override(EVERY_ACCOUNT, card(3, provider="xai", model="grok-4")))
-    assert book.find("a", "xai", "grok-4", now_ms).provider == "xai"
-    assert [c.model for c in book.catalogue("a", "xai", at_ms=now_ms)] == ["grok-4"]
+        book.find("a", "acme", "anvil-1", now_ms)
+    book.put(Override(EVERY_ACCOUNT, card(3, provider="acme", model="anvil-1")))
+    assert book.find("a", "acme", "anvil-1", now_ms).provider == "acme"
+    assert [c.model for c in book.catalogue("a", "acme", at_ms=now_ms)] == ["anvil-1"]
+
+
+def test_an_override_keeps_the_capitals_of_its_model(book: PriceBook, now_ms: int) -> None:
+    """However a name with capitals is written, it is one model with one price."""
+    book.put(Override(EVERY_ACCOUNT, card(3, provider="minimax", model="minimax-m2")))
+    for name in ("MiniMax-M2", "minimax-m2"):
+        found = book.find("a", "minimax", name, now_ms)
+        assert (found.model, found.rates[""].prices[Unit.INPUT_TOKENS]) == ("MiniMax-M2", 3)
+    models = [c.model.lower() for c in book.catalogue("a", "minimax", at_ms=now_ms)]
+    assert len(models) == len(set(models))
+
+
+def test_an_override_by_the_hour_must_be_readable(book: PriceBook) -> None:
+    """Hours that overlap, or are no hours, are refused before they could price anything."""
+    for name in ("hours=1-4", "hours=01:00-04:00", "hours=05:00-05:00"):
+        rates = {"": Rates({Unit.INPUT_TOKENS: 1}), "hours=03:59-05:00": Rates({}), name: Rates({})}
+        with pytest.raises(ValueError, match="hours="):
+            book.put(Override("", RateCard("openai", "m", 0, 0, rates)))
 
 
 def test_gemini_names_may_carry_their_prefix(book: PriceBook, now_ms: int) -> None:
@@ -184,8 +202,8 @@ def test_the_catalogue_lists_each_model_once_with_its_present_price(
     everything = book.catalogue("a", at_ms=now_ms)
     names = [(c.provider, c.model) for c in everything]
     assert names == sorted(set(names))
-    assert {provider for provider, _ in names} == {"anthropic", "gemini", "openai"}
-    assert len(names) > 150
+    assert {provider for provider, _ in names} >= {"anthropic", "deepseek", "gemini", "openai"}
+    assert len(names) > 250
     book.put(Override("a", card(7)))
     book.put(Override("b", card(8, model="only-b")))
     book.put(Override("a", card(9, model="later", at_ms=now_ms + 1)))

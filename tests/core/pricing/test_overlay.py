@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mintgate_core.pricing import PriceBook, PriceDataError, Unit, rate
-from mintgate_core.pricing.overlay import Draft, load_overlay, parse_overlay
+from mintgate_core.pricing.overlay import Draft, fill, load_overlay, parse_overlay
 from mintgate_core.pricing.source import BaseCatalogue
 from mintgate_core.pricing.table import Price
 
@@ -30,7 +30,7 @@ def test_it_never_changes_a_price_that_the_source_names(
 def test_every_row_fills_a_gap_of_every_model_it_names(base: BaseCatalogue, now_ms: int) -> None:
     """A row that fills nothing is out of date and must go."""
     drafts = {
-        (provider, model): base._draft(provider, base._models[provider][model], now_ms)
+        (provider, model): base._draft(provider, model, now_ms)
         for provider in base.providers
         for model in base.models(provider)
     }
@@ -38,7 +38,7 @@ def test_every_row_fills_a_gap_of_every_model_it_names(base: BaseCatalogue, now_
         assert row.source
         assert row.effective_at_ms <= now_ms
         models = row.models or base.models(row.provider)
-        filled = {model for model in models if row.fill(drafts[row.provider, model])}
+        filled = {model for model in models if fill(row, drafts[row.provider, model])}
         assert filled, row
         assert filled == row.models or not row.models, row
 

@@ -7,7 +7,17 @@ from dataclasses import replace
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
-from mintgate_core.pricing import BoundSpec, RateCard, Rates, Tier, Unit, Unpriced, quote, rate
+from mintgate_core.pricing import (
+    BoundSpec,
+    RateCard,
+    Rates,
+    Tier,
+    Unit,
+    Unpriced,
+    in_force,
+    quote,
+    rate,
+)
 from mintgate_core.pricing.source import BaseCatalogue
 from mintgate_core.pricing.table import completed
 from mintgate_core.pricing.units import COUNTED_UNITS, INPUT_UNITS, OUTPUT_UNITS
@@ -24,6 +34,13 @@ VARIANTS = (
     "inference_geo=us",
     "inference_geo=moon",
     "colour=blue",
+    "image=hd/1024x1024",
+    "image=warp",
+    "addon=diarize",
+    "addon=redact",
+    "addon=warp",
+    "hours=01:00-04:00",
+    "hours=22:00-00:30",
 )
 COUNTS = st.integers(0, 3_000)
 PRICES = st.integers(0, 10**13)
@@ -44,7 +61,7 @@ def rates(draw: DrawFn, *, standard: bool) -> Rates:
 
 @st.composite
 def cards(draw: DrawFn) -> RateCard:
-    known = [v for v in VARIANTS if v and draw(st.booleans())]
+    known = draw(st.lists(st.sampled_from(VARIANTS[1:]), unique=True, max_size=5))
     factors = st.dictionaries(st.sampled_from(VARIANTS[1:]), st.integers(1, 3_000), max_size=3)
     return RateCard(
         provider=draw(st.sampled_from(("openai", "anthropic", "gemini", "xai"))),
@@ -52,7 +69,7 @@ def cards(draw: DrawFn) -> RateCard:
         context_window=draw(COUNTS),
         max_output_tokens=draw(COUNTS),
         rates={"": draw(rates(standard=True))}
-        | {variant: draw(rates(standard=False)) for variant in known[:3]},
+        | {variant: draw(rates(standard=False)) for variant in known},
         multipliers_permille=draw(factors),
     )
 
@@ -110,7 +127,8 @@ def check_covered(data: st.DataObject, card: RateCard, bound: BoundSpec) -> None
         raise
     used = data.draw(answers(card, bound))
     stated = data.draw(st.sets(st.sampled_from(bound.variants))) if bound.variants else ()
-    assert quoted.amount_nano_usd >= rate(card, used, stated).amount_nano_usd
+    at_ms = data.draw(st.integers(0, 1_440)) * 60_000
+    assert quoted.amount_nano_usd >= rate(in_force(card, at_ms), used, stated).amount_nano_usd
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
@@ -177,6 +195,9 @@ def test_every_level_of_a_complete_card_prices_the_same_units(card: RateCard) ->
     """No variant and no tier loses a unit that the standard price has."""
     once = completed(card)
     standard = once.rates[""].prices.keys()
-    for each in once.rates.values():
+    for name, each in once.rates.items():
+        if name.startswith("addon="):
+            assert each == once.rates[name]
+            continue
         for level in (each.prices, *(tier.prices for tier in each.tiers)):
             assert standard <= level.keys()

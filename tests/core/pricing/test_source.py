@@ -26,7 +26,7 @@ from genai_prices.types import (
 from mintgate_core.pricing import PriceDataError, Unit
 from mintgate_core.pricing.overlay import Overlay, parse_overlay
 from mintgate_core.pricing.source import BaseCatalogue, LimitsFile
-from mintgate_core.pricing.units import OUTPUT_UNITS
+from mintgate_core.pricing.units import COUNTED_UNITS, INPUT_UNITS, OUTPUT_UNITS
 
 PRICING = Path(mintgate_core.pricing.__file__).parent
 SCRIPT = Path(__file__).parents[3] / "scripts" / "reduce_limits.py"
@@ -54,38 +54,35 @@ def test_only_geminis_own_models_are_under_gemini(base: BaseCatalogue) -> None:
     assert all(name.startswith("gemini-") for name in base.models("gemini"))
     assert base.canonical("gemini", "claude-opus-4-5") is None
     assert base.canonical("gemini", "gemma-3-27b-it") is None
-    assert base.canonical("xai", "grok-4") is None
+    assert base.canonical("nobody", "grok-4") is None
 
 
-@pytest.mark.parametrize(
-    ("provider", "name"),
-    [("openai", "omni-moderation-latest"), ("openai", "whisper-1"), ("openai", "tts-1")],
-)
-def test_what_no_token_prices_is_not_in_the_catalogue(
-    base: BaseCatalogue, provider: str, name: str
-) -> None:
-    """Empty prices are not free, and seconds and characters are not our units."""
-    assert base.canonical(provider, name) is None
+def test_what_nothing_prices_is_not_in_the_catalogue(base: BaseCatalogue) -> None:
+    """Empty prices are not free: the model is unknown here until something prices it."""
+    assert base.canonical("openai", "omni-moderation-latest") is None
+    assert base.canonical("openai", "whisper-1") == "whisper-1"
 
 
 def test_every_card_is_complete_and_dated(base: BaseCatalogue) -> None:
-    """All cards price all input; all but embeddings price all output; starts match cards."""
+    """Cards price something, all input if any, all output but for embeddings; starts match."""
     embeddings = set()
     for provider in base.providers:
         for name in base.models(provider):
             timeline = base.timeline(provider, name)
-            assert timeline.starts_ms[0] == 0
             assert [card.effective_at_ms for card in timeline.cards] == list(timeline.starts_ms)
             for card in timeline.cards:
                 prices = card.rates[""].prices
-                assert prices[Unit.INPUT_TOKENS] > 0
-                if OUTPUT_UNITS.isdisjoint(prices):
+                assert prices.keys() - {Unit.BILLED_TICKS}
+                if Unit.INPUT_TOKENS not in prices:
+                    assert prices.keys() <= COUNTED_UNITS
+                elif OUTPUT_UNITS.isdisjoint(prices):
                     embeddings.add(name)
                 else:
-                    assert prices.keys() >= OUTPUT_UNITS
+                    assert prices.keys() >= OUTPUT_UNITS | INPUT_UNITS
     assert embeddings == {
         "gemini-embedding-001",
         "gemini-embedding-2",
+        "codestral-embed-2505",
         "text-embedding-3-large",
         "text-embedding-3-small",
         "text-embedding-ada-002",
@@ -158,13 +155,6 @@ def test_prices_and_variants_start_on_their_day() -> None:
     "broken",
     [
         model(
-            prices=[
-                ConditionalPrice(
-                    TimeOfDateConstraint(time(1, tzinfo=UTC), time(9, tzinfo=UTC)), prices=INPUT_1
-                )
-            ]
-        ),
-        model(
             price_variants=[
                 PriceVariant(
                     {"service_tier": "flex"},
@@ -176,12 +166,30 @@ def test_prices_and_variants_start_on_their_day() -> None:
         model(price_variants=[PriceVariant({"service_tier": "flex", "speed": "fast"}, INPUT_1)]),
         model(prices=ModelPrice(input_mtok=Decimal(1), input_pages_kcount=Decimal(1))),
     ],
-    ids=["time of day", "variant by time of day", "two conditions", "unknown price key"],
+    ids=["variant by time of day", "two conditions", "unknown price key"],
 )
 def test_data_that_would_be_priced_wrongly_stops_the_load(broken: ModelInfo) -> None:
     """What this code cannot price exactly is an error at load, naming the model."""
     with pytest.raises(PriceDataError, match=r"^m: "):
         catalogue(broken)
+
+
+def test_hours_are_variants_of_their_own() -> None:
+    """A price by the time of day is a set of rates beside the standard, whatever comes last."""
+    day = TimeOfDateConstraint(time(22, 30, tzinfo=UTC), time(1, tzinfo=UTC))
+    later = StartDateConstraint(date(2026, 1, 2))
+    prices = [
+        ConditionalPrice(prices=INPUT_1),
+        ConditionalPrice(later, prices=ModelPrice(input_mtok=Decimal(2))),
+        ConditionalPrice(day, prices=ModelPrice(input_mtok=Decimal(7))),
+    ]
+    for card in catalogue(model(prices=prices)).timeline("openai", "m").cards:
+        assert list(card.rates) == ["", "hours=22:30-01:00"]
+        assert card.rates["hours=22:30-01:00"].prices[Unit.INPUT_TOKENS] == 7_000_000
+    assert card.rates[""].prices[Unit.INPUT_TOKENS] == 2_000_000
+    both = [*prices, ConditionalPrice(TimeOfDateConstraint(time(0), time(2)), prices=INPUT_1)]
+    with pytest.raises(ValueError, match="overlaps"):
+        catalogue(model(prices=both)).timeline("openai", "m")
 
 
 def test_a_default_tier_that_is_not_the_standard_is_an_error() -> None:
@@ -223,7 +231,8 @@ def test_the_reduction_keeps_limits_of_token_models_only(tmp_path: Path) -> None
         {"model": "gemini-a", "provider": "gemini", "max_output_tokens": 5, "max_input_tokens": 8},
         {"model": "gpt-b", "provider": "openai", "max_output_tokens": 3},
         {"model": "sora", "provider": "openai"},
-        {"model": "grok", "provider": "xai", "max_input_tokens": 10},
+        {"model": "xai/grok", "provider": "xai", "max_input_tokens": 10},
+        {"model": "other", "provider": "nobody", "max_input_tokens": 10},
     ]
     source, target = tmp_path / "in.jsonl", tmp_path / "out.json"
     source.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -234,10 +243,10 @@ def test_the_reduction_keeps_limits_of_token_models_only(tmp_path: Path) -> None
     spec.loader.exec_module(script)
     script.main(source, target)
     reduced = json.loads(target.read_text(encoding="utf-8"))
-    assert reduced["models"] == {
-        "anthropic": {},
+    assert {provider: names for provider, names in reduced["models"].items() if names} == {
         "gemini": {"gemini-a": [10, 5]},
         "openai": {"gpt-b": [0, 3]},
+        "xai": {"grok": [10, 0]},
     }
     packaged = json.loads((PRICING / "data" / "limits.json").read_text(encoding="utf-8"))
     assert packaged.keys() == reduced.keys()

@@ -223,7 +223,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("price.model", {"model": ""}),
     ("price.model", {"model": "m" * 257}),
     ("price.rates", {"rates": []}),
-    ("price.rates", {"rates": [rate(variant=f"a={i}") for i in range(17)]}),
+    ("price.rates", {"rates": [rate(variant=f"a={i}") for i in range(65)]}),
     ("price.rates", {"rates": [rate(), rate()]}),
     ("price.rates.variant", {"rates": [rate(), rate(variant="x" * 257)]}),
     ("price", {"rates": [rate(variant="service_tier=flex")]}),
@@ -255,3 +255,35 @@ async def test_a_bad_price_names_the_field(rig: Rig) -> None:
         status, error = await refusal_of(rig.meter.PutPrice(request, metadata=rig.auth()))
         assert (status, error.field) == (grpc.StatusCode.INVALID_ARGUMENT, field), change
     assert await rig.client().meter.prices(provider=PROVIDER) == before
+
+
+async def test_a_settle_takes_the_price_of_the_hour_of_its_reserve(
+    rig: Rig, user: Minted, clock: TurnedClock
+) -> None:
+    """A hold covers the dearest hour, and its charge is of the hour in which it was made."""
+    price = times(1)
+    peak = meter_pb2.RateSet(variant="hours=13:00-14:01", prices=times(3).rates[0].prices)
+    price.rates.append(peak)
+    await rig.client(OPERATOR).meter.put_price(price)
+    reserve = rig.reserve(user.secret)
+    async with rig.link() as link:
+        (held,) = await link.send(reserve)
+        clock.advance(61_000)
+        (late,) = await link.send(rig.settle(reserve, held))
+    assert held.reserved.amount_nano_usd == 3 * 200_000
+    assert late.settled.charged_nano_usd == 3 * COST
+    assert (await rig.charge(user.secret)).charged_nano_usd == COST
+
+
+async def test_a_provider_that_states_a_cost_is_charged_by_it_alone(rig: Rig, user: Minted) -> None:
+    """The event keeps the tokens at no price, and follows from its own row."""
+    price = times(1)
+    price.rates[0].prices.append(unit_pb2.UnitPrice(unit=unit_pb2.UNIT_BILLED_TICKS, pico_usd=100))
+    await rig.client(OPERATOR).meter.put_price(price)
+    stated = counts(input_tokens=10, output_tokens=5, billed_ticks=123_457)
+    charged = await rig.charge(user.secret, units=stated)
+    assert charged.charged_nano_usd == 12_346
+    (event,) = [event async for event in rig.client().meter.events()]
+    assert [price.pico_usd for price in event.unit_prices] == [0, 0, 100]
+    assert (event.input_tokens, event.output_tokens) == (10, 5)
+    assert not [f for check in await rig.core.store.audit() for f in check.findings]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from mintgate_core.pricing.cards import RateCard
 from mintgate_core.pricing.errors import Unpriced
+from mintgate_core.pricing.hours import check_hours
 from mintgate_core.pricing.source import BaseCatalogue, normalized
 from mintgate_core.pricing.table import completed
 from mintgate_core.pricing.timeline import Timeline, layered
@@ -104,10 +105,16 @@ class PriceBook:
     def prepared(self, override: Override) -> RateCard:
         """The card that `put` would keep, without keeping it.
 
-        Raises `ValueError` for a model name that `find` would refuse.
+        Raises `ValueError` for a model name that `find` would refuse, and for hours that
+        cannot be read.
         """
         account_id, card = override.account_id, override.card
+        check_hours(card.rates)
         model = normalized(card.provider, card.model)
+        canonical = self._base.canonical(card.provider, model)
+        if canonical is not None and normalized(card.provider, canonical) == model:
+            # Some providers write capitals ("MiniMax-M2"); a price of the model keeps them.
+            model = canonical
         if len(model) > MODEL_NAME_CHARACTERS_MAX:
             raise ValueError(f"a model name has at most {MODEL_NAME_CHARACTERS_MAX} characters")
         present = self._timeline(account_id, card.provider, model).at(card.effective_at_ms)

@@ -18,6 +18,12 @@ from mintgate_core.pricing.units import Unit
 STANDARD = ""
 """The variant of a request that asked for nothing special."""
 
+ADDON = "addon="
+"""How the variants begin whose prices are added to those that hold without them."""
+
+HOURS = "hours="
+"""How the variants begin that hold at a time of day."""
+
 UNIT_PRICE_PICO_USD_MAX = 2**53
 """The contract's largest unit price: JSON readers keep integers exact up to here."""
 

@@ -8,21 +8,39 @@ the tests.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
+from genai_prices.types import (
+    ModelInfo,
+    ModelPrice,
+    StartDateConstraint,
+    TieredPrices,
+    TimeOfDateConstraint,
+)
 
 from mintgate_core.pricing.errors import PriceDataError
-from mintgate_core.pricing.overlay import utc_midnight_ms
+from mintgate_core.pricing.hours import variant_of
+from mintgate_core.pricing.rows import utc_midnight_ms
 from mintgate_core.pricing.table import Price, pico_usd_each
 from mintgate_core.pricing.units import Unit
 
-if TYPE_CHECKING:
-    from genai_prices.types import TimeOfDateConstraint
+PROVIDER_IDS = {
+    "anthropic": "anthropic",
+    "cerebras": "cerebras",
+    "deepseek": "deepseek",
+    "elevenlabs": "elevenlabs",
+    "gemini": "google",
+    "minimax": "minimax",
+    "mistral": "mistral",
+    "moonshot": "moonshotai",
+    "openai": "openai",
+    "xai": "x-ai",
+}
+"""Our provider slugs and the package's. It does not know Deepgram and DashScope."""
 
-PROVIDER_IDS = {"anthropic": "anthropic", "gemini": "google", "openai": "openai"}
-"""Our provider slugs and the package's."""
+MS_PER_HOUR = 3_600_000
 
 _PER_MILLION = {
     "input_mtok": Unit.INPUT_TOKENS,
@@ -40,32 +58,74 @@ _PER_MILLION = {
     "cache_video_read_mtok": Unit.CACHE_READ_VIDEO_TOKENS,
     "output_video_mtok": Unit.OUTPUT_VIDEO_TOKENS,
 }
-_WEB_SEARCHES = "web_searches_kcount"
-_BILLED_ELSEWHERE = frozenset({"storage_searches_kcount"})
-"""Fees of hosted tools that no unit of ours counts; the routes that run them are denied."""
+_OTHERS = {
+    "input_mchars": (Unit.INPUT_CHARACTERS, 1_000_000),
+    "input_audio_hours": (Unit.INPUT_AUDIO_MS, MS_PER_HOUR),
+    "input_document_kpages": (Unit.INPUT_PAGES, 1_000),
+    "input_text_messages_kcount": (Unit.SESSION_MESSAGES, 1_000),
+    "storage_searches_kcount": (Unit.FILE_SEARCHES, 1_000),
+    "web_searches_kcount": (Unit.WEB_SEARCHES, 1_000),
+}
+"""Our unit, and how many of it a price is for."""
 
-_BILLED_BY_TIME_OR_TEXT = frozenset({"audio_hours", "input_audio_hours", "input_mchars"})
-"""A model priced in these has no price in our units, so it stays out of the catalogue."""
+_ALL_AUDIO = "audio_hours"
+_ANNOTATED = "input_annotated_document_kpages"
+PAGES_ANNOTATED = "pages=annotated"
 
 
-def is_priced_in_our_units(model: ModelInfo) -> bool:
-    """Whether tokens price this model. Unlike zero, an empty price is no price at all."""
-    keys = {key for prices in _all_prices(model) for key, _ in named_prices(prices)}
-    return "input_mtok" in keys and keys.isdisjoint(_BILLED_BY_TIME_OR_TEXT)
+def is_priced(model: ModelInfo) -> bool:
+    """Whether anything prices this model. Unlike zero, an empty price is no price at all."""
+    return any(True for prices in _all_prices(model) for _ in named_prices(prices))
 
 
 def check_understood(model: ModelInfo) -> None:
     """Raise `PriceDataError` for anything in a model's prices that would be priced wrongly."""
-    known = {*_PER_MILLION, _WEB_SEARCHES, *_BILLED_ELSEWHERE}
+    known = {*_PER_MILLION, *_OTHERS, _ALL_AUDIO, _ANNOTATED}
     for prices in _all_prices(model):
         if unknown := {key for key, _ in named_prices(prices)} - known:
             raise PriceDataError(f"{model.id}: unknown price keys {sorted(unknown)}")
-    for constraint in _constraints(model):
-        if not isinstance(constraint, StartDateConstraint):
-            raise PriceDataError(f"{model.id}: prices by time of day are not supported")
     for variant in model.price_variants or ():
         if len(variant.when) != 1:
             raise PriceDataError(f"{model.id}: a variant of several conditions is not supported")
+        if isinstance(variant.constraint, TimeOfDateConstraint):
+            raise PriceDataError(f"{model.id}: a variant by time of day is not supported")
+
+
+def prices_of(model: ModelInfo, when: datetime) -> ModelPrice:
+    """The model's prices at a moment, whatever the hour."""
+    if isinstance(model.prices, ModelPrice):
+        return model.prices
+    dated = [c for c in model.prices if not isinstance(c.constraint, TimeOfDateConstraint)]
+    for conditional in reversed(dated):
+        if conditional.constraint is None or conditional.constraint.active(when):
+            return conditional.prices
+    return model.prices[0].prices
+
+
+def variants_at(model: ModelInfo, when: datetime) -> Iterator[tuple[str, ModelPrice]]:
+    """(variant, prices) of everything but the standard, as in force on a day.
+
+    The package merges over the standard, key by key, every variant of the same condition that
+    is active, of which the first that names a key wins; so it merges here.
+    """
+    merged: dict[str, ModelPrice] = {}
+    for variant in model.price_variants or ():
+        if variant.constraint is None or variant.constraint.active(when):
+            ((kind, value),) = variant.when.items()
+            name = f"{kind}={value}"
+            merged[name] = _merged(variant.prices, merged.get(name))
+    standard = prices_of(model, when)
+    yield from ((name, _merged(standard, prices)) for name, prices in merged.items())
+    if not isinstance(model.prices, ModelPrice):
+        for each in model.prices:
+            if isinstance(each.constraint, TimeOfDateConstraint):
+                yield variant_of(each.constraint.start_time, each.constraint.end_time), each.prices
+
+
+def annotated_table(prices: ModelPrice) -> dict[Unit, Price] | None:
+    """What pages cost that are annotated besides being read, if the package says so."""
+    value = getattr(prices, _ANNOTATED, None)
+    return None if value is None else {Unit.INPUT_PAGES: _price(value, 1_000)}
 
 
 def moments_ms(model: ModelInfo) -> set[int]:
@@ -80,12 +140,18 @@ def price_table(provider: str, prices: ModelPrice) -> dict[Unit, Price]:
     for key, value in named_prices(prices):
         if unit := _PER_MILLION.get(key):
             table[unit] = _price(value, 1_000_000)
-        elif key == _WEB_SEARCHES:
-            table[Unit.WEB_SEARCHES] = _price(value, 1_000)
-            if provider == "gemini":
-                # Gemini 2 bills a grounded request, Gemini 3 and later each query, at this one
-                # price; whichever of the two the answer is counted in finds it.
-                table[Unit.GROUNDED_REQUESTS] = table[Unit.WEB_SEARCHES]
+        elif key in _OTHERS:
+            unit, per = _OTHERS[key]
+            table[unit] = _price(value, per)
+        elif key == _ALL_AUDIO:
+            # Audio of whatever direction: a route counts either what it sent or how long a
+            # session was open. A price for input alone comes before this one.
+            for unit in (Unit.INPUT_AUDIO_MS, Unit.SESSION_MS):
+                table.setdefault(unit, _price(value, MS_PER_HOUR))
+    if provider == "gemini" and Unit.WEB_SEARCHES in table:
+        # Gemini 2 bills a grounded request, Gemini 3 and later each query, at this one price;
+        # whichever of the two the answer is counted in finds it.
+        table[Unit.GROUNDED_REQUESTS] = table[Unit.WEB_SEARCHES]
     return table
 
 
@@ -101,6 +167,13 @@ def _price(value: Decimal | TieredPrices, per: int) -> Price:
         above = tuple((tier.start, pico_usd_each(tier.price, per)) for tier in value.tiers)
         return Price(pico_usd_each(value.base, per), above)
     return Price(pico_usd_each(value, per))
+
+
+def _merged(below: ModelPrice, above: ModelPrice | None) -> ModelPrice:
+    merged = copy(below)
+    if above is not None:
+        vars(merged).update(named_prices(above))
+    return merged
 
 
 def _all_prices(model: ModelInfo) -> Iterator[ModelPrice]:

@@ -1,25 +1,19 @@
-"""What the price source leaves out: data/overlay.toml, where every row says its provenance.
+"""What the price source leaves out: data/overlay/, where every row says its provenance.
 
 Rows fill gaps and never replace a price that the source has, so that an update
-of the source takes over by itself.
+of the source takes over by itself. One file a provider; `rows` reads them.
 """
 
 from __future__ import annotations
 
-import calendar
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
 from importlib import resources
-from typing import Any
 
-from mintgate_core.pricing.errors import PriceDataError
-from mintgate_core.pricing.table import PERMILLE, Price, pico_usd_each
+from mintgate_core.pricing.cards import ADDON
+from mintgate_core.pricing.rows import ALIAS, CHOICE, MODEL, Row, read_rows
+from mintgate_core.pricing.table import Price
 from mintgate_core.pricing.units import FEE_UNITS, Unit
-
-_DEFAULT = "default"
 
 
 @dataclass(slots=True)
@@ -34,35 +28,11 @@ class Draft:
     context_window: int = 0
     max_output_tokens: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the overlay, whatever its kind."""
-
-    kind: str
-    provider: str
-    models: frozenset[str]
-    """Empty means every model of the provider."""
-    effective_at_ms: int
-    source: str
-    variant: str
-    permille: int
-    """The factor, or the default factor of a variant."""
-    permille_of_unit: Mapping[Unit, int]
-    prices: Mapping[Unit, int]
-    """Pico-USD a unit."""
-    unit: Unit
-    of: Unit
-    context_window: int
-    max_output_tokens: int
-
-    def concerns(self, provider: str, model: str) -> bool:
-        """Whether the row is about this model at any time."""
-        return self.provider == provider and (not self.models or model in self.models)
-
-    def fill(self, draft: Draft) -> bool:
-        """Fill the row's gap in `draft`; False when there was nothing to fill."""
-        return _FILL[self.kind](self, draft)
+    @property
+    def whole_tables(self) -> Iterator[dict[Unit, Price]]:
+        """The standard and every variant that is a price of its own."""
+        yield self.standard
+        yield from (t for name, t in self.variants.items() if not name.startswith(ADDON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,84 +46,74 @@ class Overlay:
         """When a row about this model comes into force."""
         return {row.effective_at_ms for row in self.rows if row.concerns(provider, model)}
 
+    def first_ms(self, provider: str, model: str) -> int:
+        """From when on the overlay itself sells a model."""
+        return min(r.effective_at_ms for r in self._of_kind(MODEL) if r.concerns(provider, model))
+
+    def own_models(self) -> Iterator[tuple[str, str]]:
+        """(provider, model) of every model that the overlay adds."""
+        for row in self._of_kind(MODEL):
+            yield from ((row.provider, model) for model in sorted(row.models))
+
+    def aliases(self) -> Iterator[tuple[str, str, str]]:
+        """(provider, name, model) of every further name of a model."""
+        for row in self._of_kind(ALIAS):
+            (model,) = row.models
+            yield from ((row.provider, name, model) for name in row.names)
+
     def fill(self, draft: Draft, at_ms: int) -> bool:
         """Fill every gap that a row in force at `at_ms` fills; False when there was none."""
-        filled = [
-            row.fill(draft)
+        rows = [
+            row
             for row in self.rows
             if row.effective_at_ms <= at_ms and row.concerns(draft.provider, draft.model)
         ]
+        # A later row of the same model is a later price of it.
+        newest = max((r.effective_at_ms for r in rows if r.kind == MODEL), default=0)
+        filled = [
+            fill(row, draft) for row in rows if row.kind != MODEL or row.effective_at_ms == newest
+        ]
         return any(filled)
+
+    def _of_kind(self, kind: str) -> Iterator[Row]:
+        return (row for row in self.rows if row.kind == kind)
 
 
 def load_overlay() -> Overlay:
     """Read the packaged overlay. Raises `PriceDataError` if a row is malformed."""
-    text = resources.files(__package__).joinpath("data/overlay.toml").read_text(encoding="utf-8")
-    return parse_overlay(text)
+    folder = resources.files(__package__).joinpath("data/overlay")
+    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".toml"))
+    return parse_overlay(*(folder.joinpath(name).read_text(encoding="utf-8") for name in names))
 
 
-def parse_overlay(text: str) -> Overlay:
-    """Read an overlay's TOML; numbers stay decimal."""
-    document = tomllib.loads(text, parse_float=Decimal)
-    revision = document.pop("revision")
-    if unknown := document.keys() - _FILL.keys():
-        raise PriceDataError(f"overlay has unknown tables {sorted(unknown)}")
+def parse_overlay(*texts: str) -> Overlay:
+    """Read overlay files as one. The newest revision names the whole."""
+    revisions, files = zip(*(read_rows(text) for text in texts), strict=True)
     # Ratios build on filled-in prices, and variants scale what both have made.
-    rows = [_row(kind, entry) for kind in _FILL for entry in document.get(kind, ())]
-    return Overlay(revision, tuple(rows))
+    rows = sorted((row for rows in files for row in rows), key=lambda row: _ORDER.index(row.kind))
+    return Overlay(max(revisions), tuple(rows))
 
 
-def utc_midnight_ms(day: date) -> int:
-    """The start of a day in UTC, milliseconds since 1970."""
-    return calendar.timegm(day.timetuple()) * 1_000
-
-
-def _row(kind: str, entry: dict[str, Any]) -> Row:
-    factors = entry.pop("permille", PERMILLE)
-    if not isinstance(factors, dict):
-        factors = {_DEFAULT: factors}
-    try:
-        row = Row(
-            kind=kind,
-            provider=entry.pop("provider"),
-            models=frozenset(entry.pop("models", ())),
-            effective_at_ms=utc_midnight_ms(entry.pop("effective", date(1970, 1, 1))),
-            source=entry.pop("source"),
-            variant=entry.pop("variant", ""),
-            permille=factors.pop(_DEFAULT),
-            permille_of_unit={Unit[name]: factor for name, factor in factors.items()},
-            prices=_prices(entry.pop("usd_per_million", {}), 1_000_000)
-            | _prices(entry.pop("usd_per_thousand", {}), 1_000),
-            unit=Unit[entry.pop("unit", Unit.UNSPECIFIED.name)],
-            of=Unit[entry.pop("of", Unit.UNSPECIFIED.name)],
-            context_window=entry.pop("context_window", 0),
-            max_output_tokens=entry.pop("max_output_tokens", 0),
-        )
-    except KeyError as error:
-        raise PriceDataError(f"overlay row [[{kind}]]: {error} is missing or unknown") from error
-    if entry:
-        raise PriceDataError(f"overlay row [[{kind}]] has unknown fields {sorted(entry)}")
-    return row
-
-
-def _prices(named: Mapping[str, Decimal | int], per: int) -> dict[Unit, int]:
-    return {Unit[name]: pico_usd_each(usd, per) for name, usd in named.items()}
+def fill(row: Row, draft: Draft) -> bool:
+    """Fill the row's gap in `draft`; False when there was nothing to fill."""
+    return _FILL[row.kind](row, draft)
 
 
 def _fill_price(row: Row, draft: Draft) -> bool:
-    missing = {unit: Price(p) for unit, p in row.prices.items() if unit not in draft.standard}
-    for table in (draft.standard, *draft.variants.values()):
+    missing = {unit: price for unit, price in row.prices.items() if unit not in draft.standard}
+    for table in draft.whole_tables:
         for unit, price in missing.items():
             table.setdefault(unit, price)
     return bool(missing)
 
 
+def _fill_model(row: Row, draft: Draft) -> bool:
+    limits = _fill_limit(row, draft)
+    return _fill_price(row, draft) or limits
+
+
 def _fill_ratio(row: Row, draft: Draft) -> bool:
-    lacking = [
-        table
-        for table in (draft.standard, *draft.variants.values())
-        if row.of in table and row.unit not in table
-    ]
+    lacking = [t for t in draft.whole_tables if row.of in t and row.unit not in t]
     for table in lacking:
         table[row.unit] = table[row.of].scaled(row.permille)
     return bool(lacking)
@@ -162,14 +122,26 @@ def _fill_ratio(row: Row, draft: Draft) -> bool:
 def _fill_variant(row: Row, draft: Draft) -> bool:
     if row.variant in draft.variants:
         return False
-    table = {
-        unit: price
-        if unit in FEE_UNITS
-        else price.scaled(row.permille_of_unit.get(unit, row.permille))
-        for unit, price in draft.standard.items()
-    }
-    draft.variants[row.variant] = table | {u: Price(p) for u, p in row.prices.items()}
+    table: dict[Unit, Price] = {}
+    if not row.variant.startswith(ADDON) or row.scales:
+        table = {
+            unit: price
+            if unit in FEE_UNITS
+            else price.scaled(row.permille_of_unit.get(unit, row.permille))
+            for unit, price in draft.standard.items()
+        }
+    if row.variant.startswith(ADDON):
+        table = {unit: price for unit, price in table.items() if unit not in FEE_UNITS}
+    draft.variants[row.variant] = {**table, **row.prices}
     return True
+
+
+def _fill_choice(row: Row, draft: Draft) -> bool:
+    """Each value of the choice is a variant in which one unit costs something else."""
+    missing = {name: price for name, price in row.choices.items() if name not in draft.variants}
+    for name, price in missing.items():
+        draft.variants[name] = draft.standard | {row.unit: price}
+    return bool(missing)
 
 
 def _fill_multiplier(row: Row, draft: Draft) -> bool:
@@ -184,11 +156,20 @@ def _fill_limit(row: Row, draft: Draft) -> bool:
     return before != (draft.context_window, draft.max_output_tokens)
 
 
-_FILL = {
+def _fill_alias(row: Row, draft: Draft) -> bool:
+    """Names are the catalogue's to resolve; a price has nothing to fill."""
+    return row.kind == ALIAS and draft.model in row.models
+
+
+_FILL: Mapping[str, Callable[[Row, Draft], bool]] = {
+    MODEL: _fill_model,
     "price": _fill_price,
     "ratio": _fill_ratio,
+    CHOICE: _fill_choice,
     "variant": _fill_variant,
     "multiplier": _fill_multiplier,
     "limit": _fill_limit,
+    ALIAS: _fill_alias,
 }
-"""By kind, in the order in which rows apply."""
+_ORDER = tuple(_FILL)
+"""In which rows apply."""

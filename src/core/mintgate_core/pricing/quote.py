@@ -13,7 +13,7 @@ from mintgate_core.ledger.money import NanoUsd, nano_from_pico_ceil
 from mintgate_core.pricing.cards import STANDARD, RateCard
 from mintgate_core.pricing.errors import Unpriced
 from mintgate_core.pricing.units import OUTPUT_UNITS, Unit
-from mintgate_core.pricing.variants import Selection, dearest, possible_levels, select_possible
+from mintgate_core.pricing.variants import Prices, prices_up_to, select_possible
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
     selection = select_possible(card, bound.variants)
     passes = max(1, bound.passes)
     input_tokens = _input_tokens_max(card, bound) * passes
-    pricing = _Worst(card, selection, possible_levels(selection, input_tokens))
+    pricing = _Worst(card, prices_up_to(selection, input_tokens))
 
     fixed = 0
     if input_tokens:
@@ -109,17 +109,16 @@ class _Worst:
     """The dearest price over every level that a request may meet."""
 
     card: RateCard
-    selection: Selection
-    levels: tuple[Mapping[Unit, int], ...]
+    prices: Prices
 
     def dearest_of(self, units: tuple[Unit, ...]) -> int:
         """Pico-USD for the dearest of `units`; each of them must have a price."""
         worst = 0
         for unit in units:
-            price = dearest(self.levels, unit)
+            price = self.prices.of(unit)
             if price is None:
                 raise Unpriced(self.card.provider, self.card.model, unit_without_price(unit))
-            worst = max(worst, self.selection.factored(unit, price))
+            worst = max(worst, price)
         return worst
 
 

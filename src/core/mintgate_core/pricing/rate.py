@@ -10,7 +10,7 @@ from mintgate_core.pricing.cards import RateCard
 from mintgate_core.pricing.errors import Unpriced
 from mintgate_core.pricing.quote import unit_without_price
 from mintgate_core.pricing.units import INPUT_UNITS, Unit
-from mintgate_core.pricing.variants import dearest, price_levels, select_applied
+from mintgate_core.pricing.variants import prices_at, select_applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
     stated = bool(units.get(Unit.BILLED_TICKS))
     selection = select_applied(card, variants)
     input_tokens = sum(count for unit, count in units.items() if unit in INPUT_UNITS)
-    levels = price_levels(selection, input_tokens)
+    prices = prices_at(selection, input_tokens)
     cost_pico_usd = 0
     unit_prices: list[tuple[Unit, int]] = []
     for unit in sorted(units):
@@ -52,10 +52,9 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
         if stated and unit != Unit.BILLED_TICKS:
             unit_prices.append((Unit(unit), 0))
             continue
-        price = dearest(levels, unit)
+        price = prices.of(unit)
         if price is None:
             raise Unpriced(card.provider, card.model, unit_without_price(unit))
-        price = selection.factored(unit, price)
         cost_pico_usd += count * price
         unit_prices.append((Unit(unit), price))
     return Rated(nano_from_pico_ceil(cost_pico_usd), tuple(unit_prices), card.version)

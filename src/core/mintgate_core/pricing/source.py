@@ -9,10 +9,11 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
 from mintgate_core.pricing import genai
-from mintgate_core.pricing.cards import STANDARD, RateCard, Rates
+from mintgate_core.pricing.cards import ADDON, STANDARD, RateCard, Rates
 from mintgate_core.pricing.errors import PriceDataError
+from mintgate_core.pricing.hours import check_hours
 from mintgate_core.pricing.overlay import Draft, Overlay, load_overlay
-from mintgate_core.pricing.table import compile_rates, implied
+from mintgate_core.pricing.table import compile_addon, compile_rates, implied
 from mintgate_core.pricing.timeline import Timeline
 from mintgate_core.pricing.variants import is_standard
 
@@ -42,11 +43,19 @@ class BaseCatalogue:
         self._overlay = overlay
         self._timelines: dict[tuple[str, str], Timeline] = {}
         by_id = {provider.id: provider for provider in providers}
-        self._providers = {slug: by_id[theirs] for slug, theirs in genai.PROVIDER_IDS.items()}
-        self._models = {slug: _priced(slug, p) for slug, p in self._providers.items()}
+        self._providers = {
+            slug: by_id[theirs] for slug, theirs in genai.PROVIDER_IDS.items() if theirs in by_id
+        }
+        self._models: dict[str, dict[str, ModelInfo | None]] = {
+            slug: dict(_priced(slug, p)) for slug, p in self._providers.items()
+        }
+        for provider, model in overlay.own_models():
+            # Where the package has learnt to price a model, it has taken over.
+            self._models.setdefault(provider, {}).setdefault(model, None)
+        self._names = self._own_names()
         self._limits = self._resolve(limits)
         for row in overlay.rows:
-            if missing := row.models - self._models[row.provider].keys():
+            if missing := row.models - self._models.get(row.provider, {}).keys():
                 raise PriceDataError(f"overlay names unknown models {sorted(missing)}")
 
     @classmethod
@@ -65,9 +74,12 @@ class BaseCatalogue:
     def canonical(self, provider: str, name: str) -> str | None:
         """The id of the model that `name` (lower case) refers to; None if it has no price.
 
-        Matches as genai-prices does: aliases, dated ids, fine-tunes of a known base.
+        The very name first, then as genai-prices matches: aliases, dated ids, fine-tunes of a
+        known base.
         """
-        if provider not in self._models:
+        if own := self._names.get((provider, name)):
+            return own
+        if provider not in self._providers:
             return None
         # The first match decides even when it is a model that we leave out: a name that the
         # package takes for one model must not be priced as another.
@@ -87,24 +99,34 @@ class BaseCatalogue:
         """The cards of one model, by its id; empty when it is not one of `models`."""
         key = (provider, model)
         if key not in self._timelines:
-            info = self._models.get(provider, {}).get(model)
-            if info is None:
+            if model not in self._models.get(provider, {}):
                 return Timeline()
-            self._timelines[key] = self._compile(provider, info)
+            self._timelines[key] = self._compile(provider, model)
         return self._timelines[key]
 
-    def _compile(self, provider: str, model: ModelInfo) -> Timeline:
-        moments = genai.moments_ms(model) | self._overlay.moments_ms(provider, model.id)
+    def _compile(self, provider: str, model: str) -> Timeline:
+        info = self._models[provider][model]
+        moments = self._overlay.moments_ms(provider, model)
+        if info is not None:
+            moments |= genai.moments_ms(info)
+        else:
+            # A row for all models of a provider starts no model before its own first row.
+            first = self._overlay.first_ms(provider, model)
+            moments = {at_ms for at_ms in moments if at_ms >= first}
         return Timeline((at_ms, self._card(provider, model, at_ms)) for at_ms in sorted(moments))
 
-    def _card(self, provider: str, model: ModelInfo, at_ms: int) -> RateCard:
+    def _card(self, provider: str, model: str, at_ms: int) -> RateCard:
         draft = self._draft(provider, model, at_ms)
         overlaid = self._overlay.fill(draft, at_ms)
         tables = {STANDARD: draft.standard, **draft.variants}
-        rates = {variant: compile_rates(table) for variant, table in tables.items()}
+        rates = {
+            variant: compile_addon(table) if variant.startswith(ADDON) else compile_rates(table)
+            for variant, table in tables.items()
+        }
+        check_hours(rates)
         return RateCard(
             provider=provider,
-            model=model.id,
+            model=model,
             context_window=_plausible_window(draft.context_window, rates.values()),
             max_output_tokens=draft.max_output_tokens,
             rates=rates,
@@ -113,37 +135,50 @@ class BaseCatalogue:
             source=f"{self.label} + overlay {self._overlay.revision}" if overlaid else self.label,
         )
 
-    def _draft(self, provider: str, model: ModelInfo, at_ms: int) -> Draft:
+    def _draft(self, provider: str, model: str, at_ms: int) -> Draft:
         """What the package and the limits file say of a model at a moment."""
-        when = _EPOCH + timedelta(milliseconds=at_ms)
-        context_window, max_output_tokens = self._limits.get((provider, model.id), (0, 0))
+        context_window, max_output_tokens = self._limits.get((provider, model), (0, 0))
         draft = Draft(
             provider,
-            model.id,
-            standard={**implied(provider), **genai.price_table(provider, model.get_prices(when))},
-            context_window=max(context_window, model.context_window or 0),
+            model,
+            standard=dict(implied(provider)),
+            context_window=context_window,
             max_output_tokens=max_output_tokens,
         )
-        for variant in model.price_variants or ():
-            if variant.constraint is not None and not variant.constraint.active(when):
-                continue
-            ((kind, value),) = variant.when.items()
-            name = f"{kind}={value}"
-            # The package merges a variant over the standard, key by key; so it merges here.
-            merged = genai.price_table(provider, model.get_prices(when, variant.when))
-            table = {**implied(provider), **merged}
+        info = self._models[provider][model]
+        if info is None:
+            return draft
+        when = _EPOCH + timedelta(milliseconds=at_ms)
+        draft.context_window = max(context_window, info.context_window or 0)
+        standard = genai.prices_of(info, when)
+        draft.standard |= genai.price_table(provider, standard)
+        if annotated := genai.annotated_table(standard):
+            draft.variants[genai.PAGES_ANNOTATED] = draft.standard | annotated
+        for name, prices in genai.variants_at(info, when):
+            table = {**implied(provider), **genai.price_table(provider, prices)}
             if not is_standard(name):
                 draft.variants[name] = table
             elif table != draft.standard:
-                raise PriceDataError(f"{model.id}: {name} differs from the standard price")
+                raise PriceDataError(f"{model}: {name} differs from the standard price")
         return draft
+
+    def _own_names(self) -> dict[tuple[str, str], str]:
+        """Names in lower case of what only the overlay knows: its models, and its aliases."""
+        names = {
+            (provider, normalized(provider, alias)): model
+            for provider, alias, model in self._overlay.aliases()
+        }
+        for provider, models in self._models.items():
+            own = (model for model, info in models.items() if info is None)
+            names |= {(provider, normalized(provider, model)): model for model in own}
+        return names
 
     def _resolve(self, limits: LimitsFile) -> dict[tuple[str, str], Limits]:
         """Limits by model id: of all names that refer to a model, the larger figure."""
         resolved: dict[tuple[str, str], Limits] = {}
         for provider, names in limits.items():
             for name, (window, output) in names.items():
-                if model := self.canonical(provider, name):
+                if model := self.canonical(provider, normalized(provider, name)):
                     known = resolved.get((provider, model), (0, 0))
                     resolved[provider, model] = (max(known[0], window), max(known[1], output))
         return resolved
@@ -170,7 +205,7 @@ def _priced(slug: str, provider: Provider) -> dict[str, ModelInfo]:
         # The package lists under Google what Vertex AI sells of others; those are not Gemini's.
         if slug == "gemini" and not model.id.startswith(_GEMINI_FAMILY):
             continue
-        if genai.is_priced_in_our_units(model):
+        if genai.is_priced(model):
             genai.check_understood(model)
             models[model.id] = model
     return models

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
-from mintgate_core.pricing.cards import STANDARD, RateCard, Rates, Tier
+from mintgate_core.pricing.cards import ADDON, STANDARD, RateCard, Rates, Tier
 from mintgate_core.pricing.units import PICO_USD_PER_BILLED_TICK, Unit
 
 PERMILLE = 1_000
@@ -98,6 +98,11 @@ def compile_rates(table: Table) -> Rates:
     return Rates(base, tuple(tiers))
 
 
+def compile_addon(table: Table) -> Rates:
+    """The rates of an addon: what it names and nothing else. Flat: none has tiers."""
+    return Rates({unit: price.base for unit, price in table.items()})
+
+
 def table_of(rates: Rates) -> dict[Unit, Price]:
     """The prices that `rates` names; a unit that a tier leaves out keeps its lower price."""
     return {
@@ -118,12 +123,15 @@ def completed(card: RateCard) -> RateCard:
 
     A variant states what differs from the standard, unit by unit: where it
     names a price, the standard's price and tiers of that unit do not apply.
+    An addon is no price of its own and stays as it is.
     """
     standard = {**implied(card.provider), **table_of(card.rates[STANDARD])}
     return replace(
         card,
         rates={
             variant: compile_rates({**standard, **table_of(rates)})
+            if not variant.startswith(ADDON)
+            else rates
             for variant, rates in card.rates.items()
         },
     )

@@ -10,7 +10,7 @@ from mintgate_core.ledger.errors import Invalid
 from mintgate_core.pricing import RateCard, Rates, Tier, Unit
 from mintgate_core.service import requests
 
-RATE_SETS_MAX = 16
+RATE_SETS_MAX = 64
 MULTIPLIERS_MAX = 16
 TIERS_MAX = 8
 

@@ -27,6 +27,7 @@ from mintgate_core.pricing import (
     PriceBook,
     RateCard,
     Unit,
+    in_force,
     quote,
     rate,
 )
@@ -111,7 +112,7 @@ class Desk:
     async def price(
         self, account_id: str, provider: str, model: str, bound: BoundSpec
     ) -> tuple[Price, str]:
-        """The worst case of a request and the version of the card that says so.
+        """The worst case of a request at any hour, and the version of the card of this hour.
 
         Raises `Unpriced`, or `Invalid` when it passes every amount of money.
         """
@@ -119,7 +120,8 @@ class Desk:
         worst = quote(card, bound)
         if worst.amount_nano_usd > AMOUNT_NANO_USD_MAX:
             raise Invalid("the bound is larger than any balance", field="bound")
-        await self._keep(card)
+        held = in_force(card, self._clock())
+        await self._keep(held)
         price = Price(
             fixed_pico_usd=worst.fixed_pico_usd,
             unit_pico_usd=worst.unit_pico_usd,
@@ -128,7 +130,7 @@ class Desk:
             output_tokens_min=worst.output_tokens_min,
             tokens=worst.tokens,
         )
-        return price, card.version
+        return price, held.version
 
     async def priced_model(self, subject: Subject) -> str:
         """The model that a hold's price was taken from, whatever alias the request used."""
@@ -174,8 +176,9 @@ class Desk:
         if card.model == asked.model:
             # The same model under its dated name: the frozen price holds.
             return asked
-        await self._keep(card)
-        return card
+        held = in_force(card, self._clock())
+        await self._keep(held)
+        return held
 
     async def put(self, account_id: str, card: RateCard) -> RateCard:
         """Set a price from a moment on, for an account or for all."""
