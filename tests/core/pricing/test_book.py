@@ -35,7 +35,7 @@ def test_load_reads_the_packaged_catalogue() -> None:
     book = PriceBook.load([Override("a", card(5, model="mine"))])
     assert book.version_label == "genai-prices 0.2.3"
     assert price(book, "a", "mine", 0) == 5
-    assert book.find("b", "openai", "gpt-4o", 0).source == "genai-prices 0.2.3"
+    assert book.find("b", "openai", "gpt-4o", 0).source.startswith("genai-prices 0.2.3 + overlay ")
 
 
 def test_an_accounts_own_price_goes_before_everyones_and_that_before_the_base(
@@ -75,7 +75,7 @@ def test_a_later_override_replaces_one_of_the_same_moment(book: PriceBook, now_m
         book.put(Override("a", each))
     history = book.history("a", "openai", "gpt-4o")
     assert [c.rates[""].prices[Unit.INPUT_TOKENS] for c in history[:2]] == [3, 1]
-    assert history[-1].source == "genai-prices 0.2.3"
+    assert history[-1].source.startswith("genai-prices 0.2.3 + overlay ")
     assert [c.effective_at_ms for c in history] == [9, 5, 0]
     assert price(book, "a", "gpt-4o", now_ms) == 3
 

@@ -15,8 +15,8 @@ def test_it_never_changes_a_price_that_the_source_names(
     base: BaseCatalogue, bare: BaseCatalogue, now_ms: int
 ) -> None:
     """Plain input and output, and every variant of the source, cost the same with and without."""
-    for provider in base.providers:
-        for model in base.models(provider):
+    for provider in bare.providers:
+        for model in bare.models(provider):
             with_it = base.timeline(provider, model).at(now_ms)
             without = bare.timeline(provider, model).at(now_ms)
             assert with_it is not None

@@ -74,17 +74,13 @@ class BaseCatalogue:
     def canonical(self, provider: str, name: str) -> str | None:
         """The id of the model that `name` (lower case) refers to; None if it has no price.
 
-        The very name first, then as genai-prices matches: aliases, dated ids, fine-tunes of a
-        known base.
+        The overlay's very names first, then as genai-prices matches: aliases, dated ids,
+        fine-tunes of a known base; at last the overlay's names that end in "*".
         """
         if own := self._names.get((provider, name)):
             return own
-        if provider not in self._providers:
-            return None
-        # The first match decides even when it is a model that we leave out: a name that the
-        # package takes for one model must not be priced as another.
-        found = self._providers[provider].find_model(name)
-        return found.id if found is not None and found.id in self._models[provider] else None
+        found = self._matched(provider, name)
+        return self._prefixed(provider, name) if found is None else found or None
 
     def models(self, provider: str) -> Sequence[str]:
         """Ids of all priced models of one provider."""
@@ -161,6 +157,26 @@ class BaseCatalogue:
             elif table != draft.standard:
                 raise PriceDataError(f"{model}: {name} differs from the standard price")
         return draft
+
+    def _matched(self, provider: str, name: str) -> str | None:
+        """The id of the package's match; "" for a model that we leave out, None for no match."""
+        if provider not in self._providers:
+            return None
+        # The first match decides even when it is a model that we leave out: a name that the
+        # package takes for one model must not be priced as another.
+        found = self._providers[provider].find_model(name)
+        if found is None:
+            return None
+        return found.id if found.id in self._models[provider] else ""
+
+    def _prefixed(self, provider: str, name: str) -> str | None:
+        """The model whose alias is the longest that `name` begins with."""
+        fitting = (
+            (len(alias), model)
+            for (slug, alias), model in self._names.items()
+            if slug == provider and alias.endswith("*") and name.startswith(alias[:-1])
+        )
+        return max(fitting, default=(0, None))[1]
 
     def _own_names(self) -> dict[tuple[str, str], str]:
         """Names in lower case of what only the overlay knows: its models, and its aliases."""
