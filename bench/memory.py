@@ -1,4 +1,4 @@
-"""Resident memory of a process."""
+"""What a process takes: memory and processor time, as Linux counts them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,10 @@ def resident_mb(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1_024
     raise ProcessLookupError(pid)
+
+
+def processor_ns(pid: int) -> int:
+    """Nanoseconds that its threads, those which still run, have been on a processor."""
+    return sum(
+        int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")
+    )
