@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,13 @@ class Buyer:
         """Every charge, oldest first."""
         return self.gateway.events(self.key_id)
 
+    def charges(self) -> dict[str, list[Event]]:
+        """Every charge by the id of its request."""
+        found: dict[str, list[Event]] = {}
+        for event in self.events():
+            found.setdefault(event.request_id, []).append(event)
+        return found
+
     def charged(self, *expected: Charge) -> list[Event]:
         """Check that exactly these charges were made, to the nano-dollar, and return them.
 
@@ -98,6 +106,18 @@ class Buyer:
         key = self.key()
         assert (key.spent_nano_usd, key.held_nano_usd) == (0, 0)
         assert self.events() == []
+
+
+def charged_once(events: Sequence[Event]) -> None:
+    """Check one request's charge; or what an expiry charged first, and then the rest, late."""
+    first, *rest = events
+    assert first.prior_nano_usd == 0
+    if rest:
+        (late,) = rest
+        assert late.late
+        assert late.prior_nano_usd == first.actual_nano_usd
+        # An expiry charges an estimate; what it took too much is not given back.
+        assert late.actual_nano_usd == max(0, _recomputed(late) - first.actual_nano_usd)
 
 
 def _facts(event: Event) -> Charge:

@@ -24,7 +24,8 @@ from mintgate import Client
 from tests.ports import free_port
 
 MASTER_KEY = "qlk_live_" + "ab" * 32
-READY_WAIT_S = 60.0
+READY_WAIT_S = 100.0
+"""Half a dozen processes start, on a machine that may be busy with other tests."""
 STOP_WAIT_S = 30.0
 POLL_S = 0.02
 

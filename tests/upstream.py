@@ -25,6 +25,11 @@ class Upstream:
         records: list[dict[str, Any]] = answer.json()
         return records
 
+    @property
+    def count(self) -> int:
+        """How many requests there were."""
+        return int(self._stats()["requests"]) - self._since
+
     def only(self) -> dict[str, Any]:
         """The one request that there was."""
         (record,) = self.requests()

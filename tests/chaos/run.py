@@ -72,9 +72,10 @@ async def run(
         )
         verdict.holds_left = await cluster.no_holds(QUIET_WAIT_S)
         await load.read_journals()
-        await cluster.disconnect()
         verdict.audit_findings = await asyncio.to_thread(cluster.audit)
     finally:
+        # Links first: they never end by themselves, and would keep a failed run for ever.
+        await cluster.disconnect()
         await asyncio.to_thread(cluster.stop)
     verdict.wrong = load.wrong + [text for wallet in load.wallets for text in check(wallet)]
     verdict.operations = dict(load.counts)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.buyer import charged_once
 from tests.e2e.load import Outcomes, fire
 from tests.harness import Installation, eventually, installation
 
@@ -60,22 +61,7 @@ async def test_kill_nine_loses_no_acknowledged_charge(fragile: Installation) -> 
         charges.setdefault(event.request_id, []).append(event)
     assert set(completed) <= set(charges), "an answer that arrived whole has no charge"
     for events in charges.values():
-        _charged_once(events)
-
-
-def _charged_once(events: list[Any]) -> None:
-    """One charge; or what an expiry charged first, and then the rest, late."""
-    first, *rest = events
-    assert first.prior_nano_usd == 0
-    if rest:
-        (late,) = rest
-        assert late.late
-        assert late.prior_nano_usd == first.actual_nano_usd
-        pico = {price.unit: price.pico_usd for price in late.unit_prices}
-        cost_pico = sum(item.count * pico[item.unit] for item in late.units)
-        cost_nano_usd = -(-cost_pico // 1_000)
-        # An expiry charges an estimate; what it took too much is not given back.
-        assert late.actual_nano_usd == max(0, cost_nano_usd - first.actual_nano_usd)
+        charged_once(events)
 
 
 async def _round(

@@ -72,7 +72,7 @@ async def apply(
     if books.changed:
         await session.commit(writes(books))
     else:
-        await session.execute("rollback")
+        await session.rollback()
     hints.remember(books.keys.values(), books.new_holds.values())
     return answers
 

@@ -6,11 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
 from psycopg.types.numeric import Int8BinaryDumper
 
 from mintgate_core.stores.postgres import arrays
@@ -59,7 +59,9 @@ class Session:
         self.commit_sent = False
         """Whether the transaction under way may have happened."""
         self.now = NOW
-        self._pipeline = url.pipeline
+        self._pipelined = url.pipeline
+        self._pipeline: AsyncPipeline | None = None
+        self._modes = AsyncExitStack()
         self._pooled = url.pooled
 
     @classmethod
@@ -75,31 +77,46 @@ class Session:
             arrays.register(raw)
             # One type for every number: one prepared statement for every text.
             raw.adapters.register_dumper(int, Int8BinaryDumper)
+            if session._pipelined:
+                session._pipeline = await session._modes.enter_async_context(raw.pipeline())
             if not url.pooled:
                 await session.query(SET, [False] * (len(SETTINGS) + 1))
             ((functions,),) = await session.query(HAS_TIMELINE)
             if functions:
                 session.now = NOW_AND_TIMELINE
         except BaseException:
-            await raw.close()
+            await session.close()
             raise
         return session
 
     async def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Rows of one statement."""
-        cursor = await self._execute(statement, values)
+        (cursor,) = await self.batch([(statement, values)])
         return await cursor.fetchall()
 
     async def execute(self, statement: str, values: Sequence[object] = ()) -> None:
         """Run a statement without rows."""
-        await self._execute(statement, values)
+        await self.batch([(statement, values)])
 
     async def batch(self, statements: Sequence[Statement]) -> list[AsyncCursor[Row]]:
-        """Run statements in this order, in one round trip where pipelines are on."""
-        if not self._pipeline:
+        """Run statements in this order, in one round trip where pipelines are on.
+
+        The pipeline is left open. On leaving it the driver sends a flush behind the end of
+        the batch, and a server that has read anything there has stopped counting how long
+        its transaction is idle: a frozen core would keep a wallet locked for ever.
+        """
+        if self._pipeline is None:
             return [await self._execute(*statement) for statement in statements]
-        async with self.raw.pipeline():
-            return [await self._execute(*statement) for statement in statements]
+        try:
+            cursors = [await self._execute(*statement) for statement in statements]
+            await self._pipeline.sync()
+        except psycopg.Error:
+            # What follows the failed statement is answered, too, and must not be taken for
+            # the answer to the next batch.
+            with suppress(psycopg.Error):
+                await self._pipeline.sync()
+            raise
+        return cursors
 
     async def _execute(self, statement: str, values: Sequence[object] = ()) -> AsyncCursor[Row]:
         return await self.raw.execute(statement.encode(), values or None, binary=True)
@@ -113,22 +130,33 @@ class Session:
 
     async def commit(self, statements: Sequence[Statement] = ()) -> None:
         """Run statements and commit, in one round trip where pipelines are on."""
-        if not self._pipeline:
+        if self._pipeline is None:
             await self.batch(statements)
             statements = ()
         self.commit_sent = True
         await self.batch([*statements, ("commit", ())])
         self.commit_sent = False
 
+    async def rollback(self) -> None:
+        """Leave the transaction."""
+        await self.execute("rollback")
+        if self._pipeline is not None and not self._pooled:
+            # After a rollback the driver deallocates what it had prepared. In a pipeline it
+            # does so behind the next statement, which must not be one that it prepares.
+            await self.raw.execute(b"select 1", prepare=False)
+            await self._pipeline.sync()
+
     async def reset(self) -> None:
         """Leave the transaction, if there is one."""
         if self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            await self.execute("rollback")
+            await self.rollback()
 
     async def close(self) -> None:
         """Let go of the connection."""
         with suppress(psycopg.Error, OSError):
             await self.raw.close()
+            # Nothing is sent on a connection that is closed.
+            await self._modes.aclose()
 
     @contextmanager
     def watched(self, wait_s: float) -> Iterator[None]:
