@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from mintgate_core.stores.postgres import PostgresUrl, schema
+from mintgate_simulator.serve import background_simulator
 
 from tests.harness import Installation, installation
 from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
@@ -22,6 +23,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
         gateway.audit()
+
+
+@pytest.fixture(scope="session")
+def simulator_url() -> Iterator[str]:
+    """One simulator of providers in this process, for gateways that do not start their own."""
+    with background_simulator() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

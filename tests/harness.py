@@ -50,6 +50,8 @@ class Installation:
     grpc_port: int = field(default_factory=free_port)
     simulator_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    runs: str = "up"
+    """The command that is started: everything, or with "http" a facade alone."""
 
     @property
     def url(self) -> str:
@@ -71,6 +73,11 @@ class Installation:
         """Where the books are."""
         return self.directory / "data"
 
+    @property
+    def log(self) -> Path:
+        """What its processes say."""
+        return self.directory / f"{self.runs}.log"
+
     def settings(self) -> dict[str, str]:
         """The environment of every process of this installation."""
         inherited = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
@@ -87,21 +94,24 @@ class Installation:
 
     def start(self) -> None:
         """Start and wait until it can reserve."""
-        log = (self.directory / "up.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mintgate", "up"],
-            env=self.settings(),
-            cwd=self.directory,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
-        eventually(self.ready, READY_WAIT_S, f"readiness; see {self.directory}/up.log")
+        self.launch()
+        eventually(self.ready, READY_WAIT_S, f"readiness; see {self.log}")
+
+    def launch(self) -> None:
+        """Start, without waiting for it."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mintgate", self.runs],
+                env=self.settings(),
+                cwd=self.directory,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def ready(self) -> bool:
         """Whether the gateway says that it can reserve."""
         if self.process is not None and self.process.poll() is not None:
-            raise AssertionError((self.directory / "up.log").read_text())
+            raise AssertionError(self.log.read_text())
         try:
             return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
         except httpx.HTTPError:

@@ -33,6 +33,8 @@ class Core:
     directory: Path
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
+    metrics_port: int = 0
+    """0: it has no metrics."""
     process: subprocess.Popen[bytes] | None = None
     frozen: bool = False
 
@@ -46,7 +48,11 @@ class Core:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mintgate_core", "serve"],
-                env=self.environment | {"MINTGATE_GRPC_PORT": str(self.port)},
+                env=self.environment
+                | {
+                    "MINTGATE_GRPC_PORT": str(self.port),
+                    "MINTGATE_METRICS_PORT": str(self.metrics_port),
+                },
                 cwd=self.directory,
                 stdout=output,
                 stderr=output,

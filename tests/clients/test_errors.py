@@ -11,6 +11,7 @@ from mintgate.errors import (
     STATUS_BY_REASON,
     MintgateError,
     PaymentRequired,
+    about_own_credential,
     error_from_proto,
     error_from_rpc,
 )
@@ -118,6 +119,24 @@ def test_without_a_detail_the_status_decides(
 ) -> None:
     """A failure on the way is never taken for "nothing happened"."""
     assert error_class is type(error_from_rpc(Failure(status, "broken pipe")))
+
+
+@pytest.mark.parametrize(
+    ("detail", "own"),
+    [
+        (Error(reason=error_pb2.ERROR_REASON_UNAUTHENTICATED, field="authorization"), True),
+        (Error(reason=error_pb2.ERROR_REASON_PERMISSION_DENIED), True),
+        (None, True),
+        (Error(reason=error_pb2.ERROR_REASON_UNAUTHENTICATED), False),
+        (Error(reason=error_pb2.ERROR_REASON_KEY_REVOKED), False),
+        (Error(reason=error_pb2.ERROR_REASON_PROVIDER_NOT_ALLOWED), False),
+    ],
+)
+def test_who_asks_is_told_from_whom_is_asked_about(detail: Error | None, own: bool) -> None:  # noqa: FBT001
+    """A refused token, and a refusal that no core made, say nothing about anybody's key."""
+    metadata = detail and ((ERROR_METADATA_KEY, detail.SerializeToString()),)
+    failure = Failure(grpc.StatusCode.UNAUTHENTICATED, "no", metadata)
+    assert about_own_credential(error_from_rpc(failure)) is own
 
 
 @pytest.mark.parametrize("metadata", [None, (), ((ERROR_METADATA_KEY, b"\xff\xff"),)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.buyer import Buyer
@@ -27,6 +29,16 @@ PATHS = {
 }
 BODIES: dict[str, dict[str, Any]] = {"openai": CHAT, "anthropic": MESSAGE, "gemini": CONTENT}
 DIALECTS = tuple(PATHS)
+MODEL_LISTS = {
+    "openai": "/openai/v1/models",
+    "anthropic": "/anthropic/v1/models",
+    "gemini": "/gemini/v1beta/models",
+}
+"""Answered by the gateway itself, for a good key."""
+UNAVAILABLE = 503
+RETRY_AFTER_S_MAX = 20
+REFUSED_WITHIN_S = 3.0 + 5.0
+"""What the gateway states for a hold and for a question to core, and a busy machine."""
 
 MESSAGE_CHARACTERS_MIN = 20
 MESSAGE_CHARACTERS_MAX = 500
@@ -40,6 +52,7 @@ OPENAI_TYPES = {
     405: "invalid_request_error",
     413: "invalid_request_error",
     415: "invalid_request_error",
+    503: "server_error",
 }
 ANTHROPIC_TYPES = {
     400: "invalid_request_error",
@@ -49,6 +62,7 @@ ANTHROPIC_TYPES = {
     405: "invalid_request_error",
     413: "request_too_large",
     415: "invalid_request_error",
+    503: "api_error",
 }
 GEMINI_STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -58,6 +72,7 @@ GEMINI_STATUSES = {
     405: "INVALID_ARGUMENT",
     413: "INVALID_ARGUMENT",
     415: "INVALID_ARGUMENT",
+    503: "UNAVAILABLE",
 }
 
 
@@ -86,7 +101,12 @@ def refused(dialect: str, answer: Answer, status: int, naming: str) -> None:
     """Check that an answer refuses, instructs, and shows nothing of the gateway's inside."""
     assert answer.status == status, answer.body[:500]
     assert answer.headers["content-type"].startswith("application/json")
-    assert answer.headers["x-should-retry"] == "false"
+    if status == UNAVAILABLE:
+        # Nothing is wrong with the request, and waiting helps.
+        assert "x-should-retry" not in answer.headers
+        assert 1 <= int(answer.headers["retry-after"]) <= RETRY_AFTER_S_MAX
+    else:
+        assert answer.headers["x-should-retry"] == "false"
     message = native_message(dialect, answer)
     assert MESSAGE_CHARACTERS_MIN <= len(message) <= MESSAGE_CHARACTERS_MAX
     # OpenAI has a place of its own for the field's name.
@@ -121,3 +141,18 @@ def attempt(
         body = json.dumps(body)
     sent = credentials(dialect, buyer) | (headers or {})
     return send(buyer.gateway.url, method, path or PATHS[dialect], headers=sent, body=body)
+
+
+def unavailable(buyer: Buyer) -> None:
+    """Check that every dialect's routes are 503 in its own shape, soon, and never 401."""
+
+    def check(dialect: str, method: str) -> None:
+        begun_s = time.monotonic()
+        body, path = (BODIES[dialect], "") if method == "POST" else (None, MODEL_LISTS[dialect])
+        answer = attempt(buyer, dialect, body, path=path, method=method)
+        refused(dialect, answer, UNAVAILABLE, "gateway")
+        assert time.monotonic() - begun_s < REFUSED_WITHIN_S
+
+    with ThreadPoolExecutor(2 * len(DIALECTS)) as pool:
+        for done in [pool.submit(check, d, m) for d in DIALECTS for m in ("POST", "GET")]:
+            done.result()

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 ERROR_METADATA_KEY: Final = "mintgate-error-bin"
 """Trailing metadata entry that holds a serialised `mintgate.v1.Error`."""
 
+CREDENTIAL_FIELD: Final = "authorization"
+"""`field` of an `Unauthenticated` that is about the call's own credential, and no key at all."""
+
 
 class MintgateError(Exception):
     """Root of every error that this package raises about an answer.
@@ -363,7 +366,20 @@ def error_from_rpc(error: grpc.RpcError) -> MintgateError:
         return error_from_proto(detail)
     status = status_of(error)
     message = str(getattr(error, "details", lambda: None)() or status.name)
-    return _CLASS_BY_STATUS.get(status, Internal)(message)
+    error_class = _CLASS_BY_STATUS.get(status, Internal)
+    # Whoever refused on the way, it was no core that looked at a key.
+    return error_class(message, field=CREDENTIAL_FIELD * (error_class is Unauthenticated))
+
+
+def about_own_credential(error: MintgateError) -> bool:
+    """Whether the core refused who asks, and not the key that was asked about.
+
+    For facades, which ask about the keys of others: theirs must not look bad for it.
+    """
+    if isinstance(error, Unauthenticated):
+        return error.field == CREDENTIAL_FIELD
+    # What a key may not do is told by the classes below.
+    return type(error) is PermissionDenied
 
 
 def status_of(error: grpc.RpcError) -> grpc.StatusCode:

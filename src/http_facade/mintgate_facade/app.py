@@ -222,4 +222,7 @@ class _Running:
             return "the outbox cannot be written"
         if not self.link.connected or not await self.core.serving():
             return "the ledger is away"
+        if not self.revocations.known:
+            # The health service answers everybody; this one asks for the service token.
+            return "the ledger does not know this facade"
         return ""

@@ -16,6 +16,7 @@ from mintgate import (
     Unauthenticated,
     new_id,
 )
+from mintgate.errors import CREDENTIAL_FIELD
 from mintgate.v1 import error_pb2, keys_pb2, ledger_pb2
 from mintgate_core.service.principal import Principal, Role
 
@@ -49,6 +50,14 @@ async def stranger(rig: Rig) -> Stranger:
     client = await rig.second_account()
     key = await client.keys.authenticate()
     return Stranger(client, key.account_id, key.id)
+
+
+async def test_a_token_that_is_none_is_told_from_an_unknown_key(rig: Rig) -> None:
+    """The field says that it is the call's own credential, so that a facade blames no key."""
+    for credential, field in (("t" * 40, CREDENTIAL_FIELD), ("qlk_live_" + "00" * 32, "")):
+        with pytest.raises(Unauthenticated) as caught:
+            await rig.client(credential).keys.authenticate()
+        assert caught.value.field == field
 
 
 async def test_another_accounts_keys_do_not_exist(

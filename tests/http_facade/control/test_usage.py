@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2, unit_pb2
+from mintgate.errors import CREDENTIAL_FIELD
+from mintgate.v1 import error_pb2, keys_pb2, ledger_pb2, meter_pb2, unit_pb2
 from mintgate_facade.control.schemas import (
     AccountListAnswer,
     BalanceAnswer,
@@ -203,3 +204,14 @@ async def test_accounts(client: httpx.AsyncClient, core: ScriptedCore) -> None:
         "acc_2"
     ]
     assert {f"Bearer {MASTER}"} == {authorization for _, _, authorization in core.calls}
+
+
+async def test_a_catalogue_that_core_refuses_to_the_facade(
+    core: ScriptedCore, client: httpx.AsyncClient
+) -> None:
+    """A wrong service token is the gateway's own trouble: 503, without a key having been asked."""
+    core.refusal = error_pb2.Error(
+        reason=error_pb2.ERROR_REASON_UNAUTHENTICATED, field=CREDENTIAL_FIELD
+    )
+    answer = await client.get("/v1/catalog")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (503, "unavailable_error")

@@ -66,6 +66,8 @@ class ScriptedCore(
         self.revocations: asyncio.Queue[str] = asyncio.Queue()
         """Keys to tell as revoked; an empty one ends the watch."""
         self.watched_since_ms: list[int] = []
+        self.watch_refused = False
+        """As a core does that does not know the service token."""
         self.store_now_ms = 1_795_442_400_000
         self.changed = asyncio.Condition()
 
@@ -91,6 +93,8 @@ class ScriptedCore(
         async with self.changed:
             self.watched_since_ms.append(request.since_ms)
             self.changed.notify_all()
+        if self.watch_refused:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "no such token")
         yield ledger_pb2.WatchRevocationsResponse(told_until_ms=self.store_now_ms)
         while True:
             key_id = await self.revocations.get()

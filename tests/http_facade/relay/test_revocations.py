@@ -110,6 +110,23 @@ async def test_silence_is_a_broken_watch(gateway: Gateway, monkeypatch: pytest.M
     await gateway.core.watched(4)
 
 
+async def test_a_facade_that_the_core_does_not_know_is_not_ready(gateway: Gateway) -> None:
+    """A refused service token ends readiness, whatever the health service says, until cured."""
+    await gateway.core.watched(1)
+    gateway.core.watch_refused = True
+    gateway.core.revocations.put_nowait("")
+    await gateway.core.watched(3)
+    refused = await gateway.client.get("/readyz")
+    assert (refused.status_code, refused.json()["missing"]) == (
+        503,
+        "the ledger does not know this facade",
+    )
+    gateway.core.watch_refused = False
+    async with asyncio.timeout(WAIT_S):
+        while (await gateway.client.get("/readyz")).status_code != 200:
+            pass
+
+
 def hold_of(number: int, key_id: str, ended: list[int]) -> ActiveHold:
     return ActiveHold(number.to_bytes(16), b"", lambda: ended.append(number), key_id=key_id)
 

@@ -64,6 +64,24 @@ async def test_a_free_route_needs_a_good_key(
     assert gateway.provider.requests == []
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error_pb2.Error(reason=error_pb2.ERROR_REASON_UNAUTHENTICATED, field="authorization"),
+        error_pb2.Error(reason=error_pb2.ERROR_REASON_PERMISSION_DENIED),
+    ],
+)
+async def test_a_core_that_refuses_the_facade_is_away(
+    gateway: Gateway, refusal: error_pb2.Error
+) -> None:
+    """A wrong service token is a 503 to the caller, whose key is as good as ever."""
+    gateway.core.authentication_refusal = refusal
+    for method, path in (("POST", MODERATIONS), ("GET", "/openai/v1/models")):
+        answer = await gateway.client.request(method, path, content=b"{}", headers=JSON_HEADERS)
+        assert answer.status_code == 503
+    assert gateway.provider.requests == []
+
+
 async def test_a_free_route_obeys_allowed_providers(gateway: Gateway) -> None:
     """A key that may not use a provider may not use its free routes either."""
     gateway.core.key = keys_pb2.Key(id="key_1", allowed_providers=["anthropic"])

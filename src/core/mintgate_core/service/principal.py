@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintgate.channel import CALLER_FACADE
+from mintgate.errors import CREDENTIAL_FIELD
 
 from mintgate_core.ledger import elsewhere, opens, standing
 from mintgate_core.ledger.errors import Forbidden, NotFound, Unauthenticated
@@ -77,7 +78,10 @@ class Gatekeeper:
             if hmac.compare_digest(token_sha256, secret_sha256):
                 return Principal(role, secret=credential)
         if not SECRET_PATTERN.fullmatch(credential):
-            raise Unauthenticated("the credential is neither a key (qlk_live_...) nor a token")
+            # A facade must be able to tell this from a refusal of the key that it asks about.
+            raise Unauthenticated(
+                "the credential is neither a key (qlk_live_...) nor a token", field=CREDENTIAL_FIELD
+            )
         place = self._place(dict(metadata), peer)
         key = await self.key_of(secret_sha256, place)
         role = Role.MASTER if key.scope is KeyScope.MASTER else Role.STANDARD

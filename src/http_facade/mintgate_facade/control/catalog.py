@@ -42,7 +42,7 @@ def catalog_router(
         """List every model that has a price, with the prices in force."""
         if kept and now_s() - kept[0][0] < CATALOG_KEPT_S:
             return kept[0][1]
-        response = await core.call(core.meter.ListPrices, ListPricesRequest(), core.service_token)
+        response = await core.ask(core.meter.ListPrices, ListPricesRequest())
         prices = response.prices
         page = answer(
             {

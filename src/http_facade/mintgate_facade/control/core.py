@@ -10,7 +10,12 @@ from fastapi import Depends, Request
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from mintgate.channel import authorization
-from mintgate.errors import error_from_rpc
+from mintgate.errors import (
+    MintgateError,
+    Unavailable,
+    about_own_credential,
+    error_from_rpc,
+)
 from mintgate.v1.keys_pb2_grpc import AccountsServiceStub, KeysServiceStub
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
@@ -38,7 +43,7 @@ class Core:
         self.accounts = AccountsServiceStub(channel)
         self.ledger = LedgerServiceStub(channel)
         self.meter = MeterServiceStub(channel)
-        self.service_token = service_token
+        self._service_token = service_token
         self._health = HealthStub(channel)
 
     async def call(
@@ -52,6 +57,20 @@ class Core:
             return await method(request, timeout=CALL_WAIT_S, metadata=authorization(credential))
         except grpc.RpcError as failure:
             raise error_from_rpc(failure) from None
+
+    async def ask(
+        self, method: _Method[_Request_contra, _Response_co], request: _Request_contra
+    ) -> _Response_co:
+        """Make one call with the facade's own credential; raises as `call` does.
+
+        That the core does not know it is nobody's fault who asked the facade.
+        """
+        try:
+            return await self.call(method, request, self._service_token)
+        except MintgateError as error:
+            if about_own_credential(error):
+                raise Unavailable("The ledger does not know this facade.") from None
+            raise
 
     async def serving(self) -> bool:
         """Whether the core says that it can work."""

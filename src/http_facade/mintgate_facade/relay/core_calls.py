@@ -7,12 +7,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import grpc
-from mintgate.errors import error_from_rpc
+from mintgate.errors import about_own_credential, error_from_rpc
 from mintgate.v1.keys_pb2 import AuthenticateRequest
 from mintgate.v1.meter_pb2 import ListPricesRequest
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
-from mintgate_facade.relay.failures import failure_of
+from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class CoreCalls:
                 metadata=self._metadata,
             )
         except grpc.RpcError as failure:
-            raise RefusedRequest(failure_of(error_from_rpc(failure).to_proto())) from None
+            raise RefusedRequest(_refusal(failure)) from None
         key = response.key
         if key.allowed_providers and provider not in key.allowed_providers:
             raise RefusedRequest(
@@ -81,9 +81,15 @@ class CoreCalls:
                 metadata=self._metadata,
             )
         except grpc.RpcError as failure:
-            raise RefusedRequest(failure_of(error_from_rpc(failure).to_proto())) from None
+            raise RefusedRequest(_refusal(failure)) from None
         self._prices[kept_for] = (self._now_s(), response.prices)
         self._prices.move_to_end(kept_for)
         if len(self._prices) > PRICES_KEPT_MAX:
             self._prices.popitem(last=False)
         return response.prices
+
+
+def _refusal(failure: grpc.RpcError) -> Failure:
+    error = error_from_rpc(failure)
+    # A core that does not know this facade says nothing about the key that was asked about.
+    return LEDGER_AWAY if about_own_credential(error) else failure_of(error.to_proto())

@@ -26,6 +26,8 @@ _log = logging.getLogger("mintgate.revocations")
 
 SILENCE_WAIT_S = 15.0
 """Three of the core's heartbeats."""
+_REFUSED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+
 RECONNECT_FIRST_S = 0.1
 RECONNECT_MAX_S = 1.0
 """A revocation during a reconnect must still end its requests within two seconds."""
@@ -46,6 +48,9 @@ class RevocationWatch:
         self._metadata = (("authorization", f"Bearer {service_token}"),)
         self._holds = holds
         self._on_epoch = on_epoch
+        self.known = False
+        """Whether the core knows this facade: it did when it was last asked."""
+        self._said = ""
         self._told_until_ms = 0
         self._retry_s = RECONNECT_FIRST_S
 
@@ -55,9 +60,11 @@ class RevocationWatch:
             try:
                 await self._watch()
             except grpc.aio.AioRpcError as failure:
-                _log.warning("watch of revocations lost: %s", failure.code().name)
+                if failure.code() in _REFUSED:
+                    self.known = False
+                self._say_lost(f"{failure.code().name} {failure.details()}")
             except TimeoutError:
-                _log.warning("watch of revocations lost: silence for %s s", SILENCE_WAIT_S)
+                self._say_lost(f"silence for {SILENCE_WAIT_S} s")
             except Exception:  # noqa: BLE001 - the watch must outlive any defect
                 _log.exception("watch of revocations failed")
             await asyncio.sleep(self._retry_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
@@ -73,9 +80,17 @@ class RevocationWatch:
                     news = await call.read()
                 if not isinstance(news, WatchRevocationsResponse):
                     return
+                self.known = True
+                self._said = ""
                 self._retry_s = RECONNECT_FIRST_S
                 self._told_until_ms = max(self._told_until_ms, news.told_until_ms)
                 self._holds.revoke(news.key_ids)
                 self._on_epoch(news.store_epoch)
         finally:
             call.cancel()
+
+    def _say_lost(self, why: str) -> None:
+        """Log why the watch was lost; the same again, try after try, says nothing new."""
+        if why != self._said:
+            self._said = why
+            _log.warning("watch of revocations lost: %s", why)
