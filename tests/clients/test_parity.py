@@ -6,14 +6,16 @@ import inspect
 
 import pytest
 from mintgate import AsyncClient, Client, client
-from mintgate._calls import accounts, keys, ledger, meter
-from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2
+from mintgate._calls import accounts, jobs, keys, ledger, meter, objects
+from mintgate.v1 import jobs_pb2, keys_pb2, ledger_pb2, meter_pb2, objects_pb2
 
 GROUPS = (
     (client.Keys, client.AsyncKeys),
     (client.Accounts, client.AsyncAccounts),
     (client.Ledger, client.AsyncLedger),
     (client.Meter, client.AsyncMeter),
+    (client.Objects, client.AsyncObjects),
+    (client.Jobs, client.AsyncJobs),
 )
 
 
@@ -62,8 +64,11 @@ def test_every_rpc_has_a_method() -> None:
         keys_pb2.DESCRIPTOR.services_by_name["AccountsService"],
         ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"],
         meter_pb2.DESCRIPTOR.services_by_name["MeterService"],
+        objects_pb2.DESCRIPTOR.services_by_name["ObjectsService"],
+        jobs_pb2.DESCRIPTOR.services_by_name["JobsService"],
     )
     rpcs = {method.name for service in services for method in service.methods}
-    source = "".join(inspect.getsource(module) for module in (accounts, keys, ledger, meter))
+    modules = (accounts, jobs, keys, ledger, meter, objects)
+    source = "".join(inspect.getsource(module) for module in modules)
 
     assert {"Apply"} == {rpc for rpc in rpcs if f'"{rpc}"' not in source}

@@ -92,4 +92,4 @@ def test_stores_do_not_differ(
 
 def _books(store: object) -> object:
     assert isinstance(store, MemoryStore)
-    return store.line_by_id, store.hold_by_id, store.entries, store.details
+    return store.line_by_id, store.hold_by_id, store.entries, store.details, store.job_by_id

@@ -27,8 +27,10 @@ from mintgate_core.ledger.operations import (
     Answer,
     Expire,
     Operation,
+    Progress,
     Release,
     Released,
+    RenewJob,
     Reserve,
     Reserved,
     Settle,
@@ -178,6 +180,38 @@ def window_ends_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rules, "current_window", mutant)
 
 
+def job_has_no_last_look(patch: pytest.MonkeyPatch) -> None:
+    """A job's hold expires at its deadline, before anybody polls once more."""
+    patch.setattr(rules, "job_of", lambda books, hold: None)
+
+
+def progress_moves_the_deadline(patch: pytest.MonkeyPatch) -> None:
+    """Whoever reports on a job's hold may keep its money for ever."""
+
+    def mutant(books: Books, op: Progress) -> Answer:
+        hold = books.holds.get(op.hold_id)
+        if hold is not None:
+            hold.expires_at_ms = max(hold.expires_at_ms, books.now_ms + op.ttl_ms)
+        return original(books, op)
+
+    original = _replace_rule(patch, Progress, mutant)
+
+
+def any_claim_renews(patch: pytest.MonkeyPatch) -> None:
+    """A poller whose lease is over gives back a job that another one has."""
+
+    def mutant(books: Books, op: RenewJob) -> Answer:
+        job = books.jobs.get(op.hold_id)
+        return original(books, replace(op, attempt=job.attempt) if job else op)
+
+    original = _replace_rule(patch, RenewJob, mutant)
+
+
+def job_outlives_its_hold(patch: pytest.MonkeyPatch) -> None:
+    """A settle leaves the job behind, to be polled for ever."""
+    patch.setattr(Books, "_end_job", lambda self, hold_id: None)
+
+
 @pytest.mark.parametrize(
     "mutate",
     [
@@ -195,6 +229,10 @@ def window_ends_late(patch: pytest.MonkeyPatch) -> None:
         window_is_never_checked,
         refusal_enters_the_window,
         window_ends_late,
+        job_has_no_last_look,
+        progress_moves_the_deadline,
+        any_claim_renews,
+        job_outlives_its_hold,
     ],
     ids=lambda mutate: mutate.__name__,
 )

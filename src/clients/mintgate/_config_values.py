@@ -37,6 +37,7 @@ AUDIT_FULL_INTERVAL_S_MAX: Final = 30 * 86_400
 CONNECTIONS_MAX: Final = 1_000_000
 WAIT_MS_MIN: Final = 100
 WAIT_MS_MAX: Final = 86_400_000
+OBJECTS_PER_KEY_MAX: Final = 100_000_000
 
 _MASTER_KEY: Final = re.compile(r"qlk_live_[0-9a-f]{64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
@@ -345,6 +346,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse_whole(0, AUDIT_FULL_INTERVAL_S_MAX),
         f"seconds, 0 to {AUDIT_FULL_INTERVAL_S_MAX}; 0: core audits only what is new",
         _is(AUDIT_FULL_INTERVAL_S),
+    ),
+    Setting(
+        "objects_per_key",
+        parse_whole(1, OBJECTS_PER_KEY_MAX),
+        f"1 to {OBJECTS_PER_KEY_MAX}",
+        _is(100_000),
     ),
     Setting("tracing", parse_switch, _SWITCH_ALLOWED, _is(None)),
 )

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from . import _async, _sync
-from ._calls import accounts, keys, ledger, meter
+from ._calls import accounts, jobs, keys, ledger, meter, objects
 from .channel import TARGET_DEFAULT, mask, open_aio_channel, open_channel
 from .errors import InvalidArgument
 from .retry import RetryPolicy
@@ -83,6 +83,24 @@ class Meter(_sync.Group):
     price_history = _sync.unary(meter.price_history)
 
 
+class Objects(_sync.Group):
+    """Whose the objects at providers are. For facades."""
+
+    record = _sync.unary(objects.record)
+    find = _sync.unary(objects.find)
+    list = _sync.paged(objects.list_all)
+    list_page = _sync.unary(objects.list_page)
+    forget = _sync.unary(objects.forget)
+
+
+class Jobs(_sync.Group):
+    """Work that a provider goes on with after its answer. For facades."""
+
+    start = _sync.unary(jobs.start)
+    claim = _sync.unary(jobs.claim)
+    renew = _sync.unary(jobs.renew)
+
+
 class Client:
     """A client for threads. Make one and keep it: it holds one connection.
 
@@ -121,6 +139,8 @@ class Client:
         self.accounts = Accounts(caller)
         self.ledger = Ledger(caller)
         self.meter = Meter(caller)
+        self.objects = Objects(caller)
+        self.jobs = Jobs(caller)
 
     def close(self) -> None:
         """Close the connection; calls in flight fail."""
@@ -192,6 +212,24 @@ class AsyncMeter(_async.Group):
     price_history = _async.unary(meter.price_history)
 
 
+class AsyncObjects(_async.Group):
+    """Whose the objects at providers are. For facades."""
+
+    record = _async.unary(objects.record)
+    find = _async.unary(objects.find)
+    list = _async.paged(objects.list_all)
+    list_page = _async.unary(objects.list_page)
+    forget = _async.unary(objects.forget)
+
+
+class AsyncJobs(_async.Group):
+    """Work that a provider goes on with after its answer. For facades."""
+
+    start = _async.unary(jobs.start)
+    claim = _async.unary(jobs.claim)
+    renew = _async.unary(jobs.renew)
+
+
 class AsyncClient:
     """A client for asyncio; make it inside of the event loop that uses it.
 
@@ -225,6 +263,8 @@ class AsyncClient:
         self.accounts = AsyncAccounts(caller)
         self.ledger = AsyncLedger(caller)
         self.meter = AsyncMeter(caller)
+        self.objects = AsyncObjects(caller)
+        self.jobs = AsyncJobs(caller)
 
     async def close(self) -> None:
         """Close the connection; calls in flight fail."""

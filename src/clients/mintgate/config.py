@@ -112,6 +112,8 @@ class Settings:
     """Between two audits of a running core; 0: none."""
     audit_full_interval_s: int
     """Between two that read everything and not only what is new; 0: none."""
+    objects_per_key: int
+    """How many objects at providers (files, batches, stored answers) one key may own."""
     tracing: bool | None
     """None: on where OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     providers: Mapping[str, Provider]

@@ -16,12 +16,16 @@ from grpc_reflection.v1alpha import reflection
 from mintgate.scrape import serving_metrics
 from mintgate.tracing import Traces
 from mintgate.v1 import (
+    jobs_pb2,
+    jobs_pb2_grpc,
     keys_pb2,
     keys_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     meter_pb2,
     meter_pb2_grpc,
+    objects_pb2,
+    objects_pb2_grpc,
 )
 
 from mintgate_core import auditor, sweeper
@@ -38,11 +42,13 @@ from mintgate_core.service.bounds import GrpcBounds
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.hold_token import TokenSigner
 from mintgate_core.service.interceptors import Guard
+from mintgate_core.service.jobs_service import JobsService
 from mintgate_core.service.keys_service import AccountsService, KeysService
 from mintgate_core.service.ledger_service import LedgerService
 from mintgate_core.service.meter_service import MeterService
 from mintgate_core.service.metrics import Metrics
 from mintgate_core.service.minting import Mint
+from mintgate_core.service.objects_service import ObjectsService
 from mintgate_core.service.operations import Operator
 from mintgate_core.service.principal import Gatekeeper
 from mintgate_core.service.refusals import Refusals
@@ -63,6 +69,8 @@ batches smaller. The embedded store has one writer, and so one lane."""
 
 SERVICES = (
     ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+    jobs_pb2.DESCRIPTOR.services_by_name["JobsService"].full_name,
+    objects_pb2.DESCRIPTOR.services_by_name["ObjectsService"].full_name,
     keys_pb2.DESCRIPTOR.services_by_name["KeysService"].full_name,
     keys_pb2.DESCRIPTOR.services_by_name["AccountsService"].full_name,
     meter_pb2.DESCRIPTOR.services_by_name["MeterService"].full_name,
@@ -96,6 +104,8 @@ class CoreOptions:
     """Where cores share their rate limits; None: each counts alone."""
     traces: Traces | None = field(default=None, repr=False)
     """None: no traces."""
+    objects_per_key: int = 100_000
+    """How many objects at providers a key may own."""
     database: PostgresUrl | None = None
     """Where the books are instead of in the file at `store_path`."""
 
@@ -201,7 +211,10 @@ async def _serving(
         server, port = await _server(
             store, lanes, admission, desk, mint, tail, metrics, traces, options, healthy
         )
-        keeping = [tasks.create_task(sweeper.run(store, lanes))] if options.sweep else []
+        keeping = []
+        if options.sweep:
+            keeping.append(tasks.create_task(sweeper.run(store, lanes)))
+            keeping.append(tasks.create_task(sweeper.run_objects(store)))
         keeping.append(tasks.create_task(ready.run()))
         keeping.append(tasks.create_task(desk.run()))
         if options.audit_interval_s:
@@ -249,6 +262,10 @@ async def _server(
     )
     ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
         LedgerService(store, gatekeeper, operator, Revocations(store)), server
+    )
+    jobs_pb2_grpc.add_JobsServiceServicer_to_server(JobsService(store, operator, signer), server)
+    objects_pb2_grpc.add_ObjectsServiceServicer_to_server(
+        ObjectsService(store, gatekeeper, options.objects_per_key), server
     )
     keys_pb2_grpc.add_KeysServiceServicer_to_server(
         KeysService(store, gatekeeper, mint, admission.changed), server

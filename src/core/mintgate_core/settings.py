@@ -37,6 +37,7 @@ def core_options(settings: Settings) -> CoreOptions:
         metrics_port=settings.metrics_port or None,
         audit_interval_s=settings.audit_interval_s,
         audit_full_interval_s=settings.audit_full_interval_s,
+        objects_per_key=settings.objects_per_key,
         redis_url=settings.redis_url,
         traces=open_traces(settings, "core"),
         first=FirstAccount(

@@ -25,19 +25,26 @@ from mintgate_core.ledger.operations import (
     Granted,
     HoldToken,
     Operation,
+    Postponed,
     Progress,
     Progressed,
     Release,
     Released,
+    RenewedJob,
+    RenewJob,
     Reserve,
     Reserved,
     Settle,
     Settled,
+    StartedJob,
+    StartJob,
 )
 from mintgate_core.ledger.types import (
     Account,
     Entry,
     Hold,
+    HoldJob,
+    Job,
     JournalKind,
     KeyStatus,
     Line,
@@ -122,10 +129,14 @@ def given(words: list[str]) -> Books:
             entries[H] = {entry.kind: entry}
         elif name == "key":
             key |= _key(rest)
-        elif name != "due":
+        elif name not in ("due", "job", "last"):
             amounts[name] = UNLIMITED if rest == "unlimited" else int(rest)
+    jobs: dict[bytes, Job] = {}
     if hold:
         hold.metered = measured(amounts["reported"])
+        if "job" in words:
+            hold.job = HoldJob.LAST_LOOK if "last look" in words else HoldJob.ALIVE
+            jobs[H] = _job(hold)
     granted, cap = amounts["granted"], amounts["cap"]
     account = Account("acc", "tenant", WALLET, postpaid=False, created_at_ms=0)
     lines = (
@@ -139,6 +150,18 @@ def given(words: list[str]) -> Books:
         keys={"K": build_key(account, **key)},
         holds={H: hold} if hold else {},
         entries=entries,
+        jobs=jobs,
+    )
+
+
+def _job(hold: Hold) -> Job:
+    """A job that was started with the hold and claimed twice."""
+    started_ms, deadline_ms = hold.reserved_at_ms, hold.expires_at_ms
+    return Job(
+        *(H, WALLET, "surface", "batch", "B", b"", NOW_MS),
+        attempt=2,
+        created_at_ms=started_ms,
+        deadline_ms=deadline_ms,
     )
 
 
@@ -201,7 +224,19 @@ def operation(text: str) -> Operation:
             return Release(H, wallet_id)
         case "expire":
             return Expire(H, wallet_id)
+        case "start" | "renew":
+            return _of_job(words, wallet_id)
     raise ValueError(text)
+
+
+def _of_job(words: list[str], wallet_id: int) -> Operation:
+    which, cost, *times = words
+    ms = {name: int(text) for name, text in (time.split("=") for time in times)}
+    if "poll" in ms:
+        renewal = RenewJob(H, wallet_id, int(which), ms["poll"], ms["ttl"])
+        return replace(renewal, measured=measured(int(cost)))
+    start = StartJob(H, wallet_id, "surface", "batch", which, ttl_ms=ms["ttl"])
+    return replace(start, measured=measured(int(cost)))
 
 
 def _reserve(amount: int, fields: dict[str, str]) -> Reserve:
@@ -217,6 +252,9 @@ def after(books: Books) -> list[str]:
     words = [f"lines {wallet[0]}+{wallet[1]}"] if any(wallet) else []
     if hold := books.holds.get(H):
         words.append(f"hold {hold.amount_nano_usd}")
+    assert (H in books.jobs) == (hold is not None and hold.job is not HoldJob.NONE)
+    if job := books.jobs.get(H):
+        words.append(f"job to {job.deadline_ms - NOW_MS}, due in {job.due_at_ms - NOW_MS}")
     for entry in books.new_entries:
         assert entry.charged + entry.absorbed == entry.actual
         absorbed = f", absorbed {entry.absorbed}" if entry.absorbed else ""
@@ -251,3 +289,17 @@ def brief(answer: Answer) -> str:
             return f"{type(answer).__name__}: {numbers}"
         case LedgerError():
             return f"{type(answer).__name__} {answer.field}".strip()
+    return _brief_job(answer)
+
+
+def _brief_job(answer: StartedJob | RenewedJob | Postponed) -> str:
+    match answer:
+        case StartedJob():
+            return f"started, ends in {answer.deadline_ms - NOW_MS}"
+        case RenewedJob():
+            due_ms, ends_ms = answer.due_at_ms - NOW_MS, answer.deadline_ms - NOW_MS
+            return (
+                f"renewed, reported {answer.metered_nano_usd}, due in {due_ms}, ends in {ends_ms}"
+            )
+        case Postponed():
+            return f"postponed by {answer.expires_at_ms - NOW_MS}"

@@ -41,6 +41,8 @@ INPUT_PICO_USD, OUTPUT_PICO_USD = 1_000_000, 2_000_000
 """Of MODEL: 1,000 and 2,000 nano-USD a token. OTHER_MODEL costs ten times as much."""
 MAX_OUTPUT_TOKENS = 10_000
 
+OBJECTS_PER_KEY = 3
+
 Result = ledger_pb2.OperationResult
 
 
@@ -108,6 +110,7 @@ class Rig:
             sweep=False,
             metrics_port=0,
             redis_url=self.redis_url,
+            objects_per_key=OBJECTS_PER_KEY,
         )
         if self.store is None:
             opened = running(options, self.clock, self.clock)

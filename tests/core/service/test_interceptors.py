@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from mintgate import Minted
-from mintgate.v1 import error_pb2, keys_pb2, ledger_pb2, meter_pb2
+from mintgate.v1 import error_pb2, jobs_pb2, keys_pb2, ledger_pb2, meter_pb2, objects_pb2
 from mintgate_core.service.interceptors import ALLOWED
 from mintgate_core.service.principal import Role
 
@@ -23,7 +23,7 @@ from tests.core.service.harness import (
     refusal_of,
 )
 
-FILES = (keys_pb2, ledger_pb2, meter_pb2)
+FILES = (jobs_pb2, keys_pb2, ledger_pb2, meter_pb2, objects_pb2)
 
 LEDGER_WRITES = {
     f"LedgerService/{name}"
@@ -34,6 +34,13 @@ OPERATOR_ONLY = {
     "AccountsService/ListAccounts",
     "LedgerService/Grant",
 }
+FACADES_ONLY = {
+    "LedgerService/WatchRevocations",
+    *(f"JobsService/{name}" for name in ("StartJob", "ClaimJobs", "RenewJob")),
+    *(f"ObjectsService/{name}Objects" for name in ("Record", "Find", "List", "Forget")),
+}
+"""What a facade does for every key, and no key for itself."""
+
 OWN_VIEW = {
     "KeysService/Authenticate",
     "LedgerService/GetBalance",
@@ -60,13 +67,10 @@ METHODS = dict(methods())
 
 MAY_CALL: dict[Role, set[str]] = {
     Role.OPERATOR: set(METHODS),
-    Role.MASTER: set(METHODS) - OPERATOR_ONLY - {"LedgerService/WatchRevocations"},
+    Role.MASTER: set(METHODS) - OPERATOR_ONLY - FACADES_ONLY,
     Role.SERVICE: LEDGER_WRITES
-    | {
-        "KeysService/Authenticate",
-        "LedgerService/WatchRevocations",
-        "MeterService/ListPrices",
-    },
+    | FACADES_ONLY
+    | {"KeysService/Authenticate", "MeterService/ListPrices"},
     Role.STANDARD: OWN_VIEW,
 }
 

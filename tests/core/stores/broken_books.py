@@ -17,6 +17,9 @@ from mintgate_core.stores.sqlite import SqliteStore
 
 from tests.servers.postgres import PostgresServer
 
+JOBS, OBJECTS, CHECKPOINTS = 11, 12, 13
+"""Checks beside the money; only an audit of everything makes the last two."""
+
 Row = tuple[Any, ...]
 Execute = Callable[[str], Sequence[Row]]
 """Runs a statement past the store and every constraint, and returns its rows."""

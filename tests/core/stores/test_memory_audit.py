@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from mintgate_core.ledger.types import Entry, Hold, JournalKind, Line, LineKind
+from mintgate_core.ledger.types import Entry, Hold, HoldJob, JournalKind, Line, LineKind
 from mintgate_core.stores.conformance import SettableClock, Tenant, findings
 from mintgate_core.stores.conformance.builders import TTL_MS, new_id
 from mintgate_core.stores.memory import MemoryStore
@@ -107,6 +107,16 @@ def units_do_not_add_up(store: MemoryStore) -> None:
     store.details[-1] = replace(store.details[-1], measured=measured)
 
 
+def job_is_lost(store: MemoryStore) -> None:
+    """A hold belongs to a job that nobody will poll."""
+    hold(store).job = HoldJob.ALIVE
+
+
+def object_is_not_counted(store: MemoryStore) -> None:
+    """A key owns less than is counted."""
+    store.objects.counts["key"] += 1
+
+
 DAMAGE: tuple[tuple[Damage, set[int]], ...] = (
     (hold_is_lost, {1}),
     (charge_is_lost, {2}),
@@ -121,6 +131,8 @@ DAMAGE: tuple[tuple[Damage, set[int]], ...] = (
     (detail_is_altered, {8}),
     (detail_is_invented, {8}),
     (units_do_not_add_up, {9}),
+    (job_is_lost, {10}),
+    (object_is_not_counted, {11}),
 )
 
 

@@ -51,7 +51,7 @@ def holds(
         return
     columns = (
         *("hold", "account", "key", "provider", "model"),
-        *(">held", ">metered", "reserved", "expires", "request"),
+        *(">held", ">metered", "reserved", "expires", "job", "request"),
     )
     print_table(columns, [_row(hold) for hold in found], empty="no open holds")
 
@@ -67,6 +67,7 @@ def _row(hold: OpenHold) -> tuple[str, ...]:
         format_usd(hold.metered_nano_usd),
         time_text(hold.reserved_at_ms),
         time_text(hold.expires_at_ms),
+        "yes" if hold.job else "",
         hold.request_id,
     )
 

@@ -10,8 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mintgate_core.ledger.errors import invariant
-from mintgate_core.ledger.operations import Operation, Reserve, Settle
-from mintgate_core.ledger.types import ChargeDetail, Entry, Hold, JournalKind, Key, Line
+from mintgate_core.ledger.operations import (
+    Expire,
+    Operation,
+    RenewJob,
+    Reserve,
+    Settle,
+    StartJob,
+)
+from mintgate_core.ledger.types import (
+    ChargeDetail,
+    Entry,
+    Hold,
+    HoldJob,
+    Job,
+    JournalKind,
+    Key,
+    Line,
+)
 from mintgate_core.ledger.windows import line_id_of
 
 
@@ -28,6 +44,8 @@ class Needs:
     operation_ids: set[bytes] = field(default_factory=set)
     line_ids: set[int] = field(default_factory=set)
     """Named by tokens; the lines of loaded keys and holds come on top."""
+    job_ids: set[bytes] = field(default_factory=set)
+    """Holds whose job is looked at; to be locked, since claims take no wallet's lock."""
 
     @classmethod
     def of(cls, operations: Sequence[Operation]) -> Needs:
@@ -40,6 +58,8 @@ class Needs:
                 needs.key_ids.add(operation.subject.key_id)
             elif isinstance(operation, Settle):
                 needs.line_ids.update(operation.token.line_ids)
+            elif isinstance(operation, StartJob | RenewJob | Expire):
+                needs.job_ids.add(operation.hold_id)
         return needs
 
 
@@ -58,6 +78,7 @@ class Books:
     keys: dict[str, Key]
     holds: dict[bytes, Hold]
     entries: dict[bytes, dict[JournalKind, Entry]]
+    jobs: dict[bytes, Job] = field(default_factory=dict)
 
     new_lines: dict[int, Line] = field(default_factory=dict)
     changed_lines: dict[int, Line] = field(default_factory=dict)
@@ -66,12 +87,18 @@ class Books:
     new_holds: dict[bytes, Hold] = field(default_factory=dict)
     changed_holds: dict[bytes, Hold] = field(default_factory=dict)
     gone_holds: set[bytes] = field(default_factory=set)
+    new_jobs: dict[bytes, Job] = field(default_factory=dict)
+    changed_jobs: dict[bytes, Job] = field(default_factory=dict)
+    gone_jobs: set[bytes] = field(default_factory=set)
     new_entries: list[Entry] = field(default_factory=list)
     new_details: list[ChargeDetail] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to write; denials write nothing."""
+        """Whether there is anything to write; denials write nothing.
+
+        A job never changes without its hold.
+        """
         return bool(
             self.changed_lines or self.new_holds or self.changed_holds or self.gone_holds
         ) or bool(self.new_entries)
@@ -137,6 +164,24 @@ class Books:
         self.changed_holds.pop(hold.hold_id, None)
         if self.new_holds.pop(hold.hold_id, None) is None:
             self.gone_holds.add(hold.hold_id)
+        if hold.job is not HoldJob.NONE:
+            self._end_job(hold.hold_id)
+
+    def _end_job(self, hold_id: bytes) -> None:
+        """Take a job away with its hold; it was loaded only if the batch asked for it."""
+        self.jobs.pop(hold_id, None)
+        self.changed_jobs.pop(hold_id, None)
+        if self.new_jobs.pop(hold_id, None) is None:
+            self.gone_jobs.add(hold_id)
+
+    def start_job(self, job: Job) -> None:
+        """Add a job."""
+        self.jobs[job.hold_id] = self.new_jobs[job.hold_id] = job
+
+    def touch_job(self, job: Job) -> None:
+        """Note that a job changed."""
+        if job.hold_id not in self.new_jobs:
+            self.changed_jobs[job.hold_id] = job
 
     def record(self, entry: Entry) -> None:
         """Append to the journal."""

@@ -22,6 +22,7 @@ from mintgate_core.ledger.errors import (
     NotFound,
     WalletEmpty,
 )
+from mintgate_core.ledger.jobs import give_last_look, job_of, renew_job, start_job
 from mintgate_core.ledger.limits import FIT_OUTPUT_TOKENS_FLOOR, FIT_SHARE_DIVISOR
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX, UNLIMITED
 from mintgate_core.ledger.operations import (
@@ -39,15 +40,18 @@ from mintgate_core.ledger.operations import (
     Progressed,
     Release,
     Released,
+    RenewJob,
     Reserve,
     Reserved,
     Settle,
     Settled,
+    StartJob,
 )
 from mintgate_core.ledger.resolve import resolve_hold, settle_late
 from mintgate_core.ledger.types import (
     Entry,
     Hold,
+    HoldJob,
     JournalKind,
     Key,
     Line,
@@ -206,7 +210,9 @@ def _progress(books: Books, op: Progress) -> Answer:
         return hold
     if op.measured.amount_nano_usd > hold.metered.amount_nano_usd:
         hold.metered = op.measured
-    hold.expires_at_ms = max(hold.expires_at_ms, books.now_ms + op.ttl_ms)
+    if hold.job is HoldJob.NONE:
+        # A job's hold lives until the job's deadline, whoever reports meanwhile.
+        hold.expires_at_ms = max(hold.expires_at_ms, books.now_ms + op.ttl_ms)
     books.touch(hold)
     return Progressed(hold.metered.amount_nano_usd, hold.expires_at_ms, hold.subject.key_id)
 
@@ -284,6 +290,8 @@ def _expire(books: Books, op: Expire) -> Answer:
         return hold
     if hold.expires_at_ms > books.now_ms:
         return Invalid("the hold is not due yet", field="hold_id")
+    if job := job_of(books, hold):
+        return give_last_look(books, hold, job)
     return Expired(resolve_hold(books, hold, op).charged, hold.subject.key_id)
 
 
@@ -325,6 +333,16 @@ def _grant(books: Books, op: Grant) -> Answer:
     return Granted(wallet.ceiling - wallet.spent)
 
 
+def _start_job(books: Books, op: StartJob) -> Answer:
+    hold = _own_hold(books, op.hold_id, op.wallet_id)
+    return hold if isinstance(hold, LedgerError) else start_job(books, hold, op)
+
+
+def _renew_job(books: Books, op: RenewJob) -> Answer:
+    hold = _own_hold(books, op.hold_id, op.wallet_id)
+    return hold if isinstance(hold, LedgerError) else renew_job(books, hold, op)
+
+
 _RULES: dict[type, Callable[[Books, Any], Answer]] = {
     Reserve: _reserve,
     Extend: _extend,
@@ -333,4 +351,6 @@ _RULES: dict[type, Callable[[Books, Any], Answer]] = {
     Release: _release,
     Expire: _expire,
     Grant: _grant,
+    StartJob: _start_job,
+    RenewJob: _renew_job,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mintgate_core.ledger.errors import LedgerError
-from mintgate_core.ledger.limits import HOLD_TTL_MS_DEFAULT
+from mintgate_core.ledger.limits import HOLD_TTL_MS_DEFAULT, JOB_TTL_MS_DEFAULT
 from mintgate_core.ledger.money import nano_from_pico_ceil
 from mintgate_core.ledger.places import Place
 from mintgate_core.ledger.types import (
@@ -147,7 +147,37 @@ class Grant:
     note: str = ""
 
 
-Operation = Reserve | Extend | Progress | Settle | Release | Expire | Grant
+@dataclass(frozen=True, slots=True)
+class StartJob:
+    """Keep a hold open for work that the provider goes on with."""
+
+    hold_id: bytes
+    wallet_id: int
+    surface: str
+    operation: str
+    object_id: str
+    state: bytes = b""
+    first_poll_ms: int = 0
+    ttl_ms: int = JOB_TTL_MS_DEFAULT
+    measured: Measured = field(default_factory=Measured)
+
+
+@dataclass(frozen=True, slots=True)
+class RenewJob:
+    """Give a claimed job back until its next poll."""
+
+    hold_id: bytes
+    wallet_id: int
+    attempt: int
+    next_poll_ms: int
+    ttl_ms: int = 0
+    """0 leaves the deadline where it is."""
+    measured: Measured = field(default_factory=Measured)
+    state: bytes = b""
+    """Replaces what was there, unless it is empty."""
+
+
+Operation = Reserve | Extend | Progress | Settle | Release | Expire | Grant | StartJob | RenewJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +245,41 @@ class Granted:
     balance_nano_usd: int
 
 
-Answer = Reserved | Extended | Progressed | Settled | Released | Expired | Granted | LedgerError
+@dataclass(frozen=True, slots=True)
+class StartedJob:
+    """The hold lives until then."""
+
+    deadline_ms: int
+    key_id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedJob:
+    """What an expiry would charge now, when it would, and when the job is due again."""
+
+    metered_nano_usd: int
+    deadline_ms: int
+    due_at_ms: int
+    key_id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The hold was due, but its job is polled once more before it expires."""
+
+    expires_at_ms: int
+
+
+Answer = (
+    Reserved
+    | Extended
+    | Progressed
+    | Settled
+    | Released
+    | Expired
+    | Granted
+    | StartedJob
+    | RenewedJob
+    | Postponed
+    | LedgerError
+)

@@ -241,6 +241,37 @@ class Subject:
     price_version: str
 
 
+class HoldJob(enum.IntEnum):
+    """Whether a hold is kept open by a job of the provider."""
+
+    NONE = 0
+    ALIVE = 1
+    LAST_LOOK = 2
+    """The deadline has passed: the job is polled once more, and then the hold expires."""
+
+
+@dataclass(slots=True)
+class Job:
+    """Work that a provider goes on with after its answer; ends with its hold."""
+
+    hold_id: bytes
+    wallet_id: int
+    surface: str
+    """Which way of speaking to the provider created it."""
+    operation: str
+    object_id: str
+    """The provider's own id of it."""
+    state: bytes
+    """What its poller needs to read the answer; never a secret."""
+    due_at_ms: int
+    """When it may be claimed: the next poll, or the end of the lease of who has it."""
+    attempt: int
+    """How often it was claimed. Names the newest claim, the only one that may renew it."""
+    created_at_ms: int
+    deadline_ms: int
+    """When its hold expires."""
+
+
 @dataclass(slots=True)
 class Hold:
     """An open hold. Amount, lines and price version were frozen at reserve."""
@@ -260,6 +291,7 @@ class Hold:
     on_disconnect: OnDisconnect = OnDisconnect.ABORT
     metered: Measured = field(default_factory=Measured)
     """The last progress: what an expiry would charge."""
+    job: HoldJob = HoldJob.NONE
 
 
 class JournalKind(enum.IntEnum):

@@ -27,6 +27,8 @@ from mintgate_core.ledger.operations import (
     Reserve,
     Settle,
     Settled,
+    StartedJob,
+    StartJob,
 )
 from mintgate_core.ledger.types import Key, RateLimits, SettledBy
 from mintgate_core.ratelimit.base import Ask, End, Limiter, Note, Renewal, Taken
@@ -213,6 +215,9 @@ def _note(op: Operation, answer: Answer) -> Note | None:
         return End(op.token.subject.key_id, op.hold_id, None if whole else used)
     if isinstance(answer, Progressed) and isinstance(op, Progress):
         return Renewal(answer.key_id, op.hold_id, op.ttl_ms)
+    if isinstance(op, StartJob) and isinstance(answer, StartedJob):
+        # The request was answered; what the provider goes on with is no open request.
+        return End(answer.key_id, op.hold_id)
     if isinstance(op, Release) and isinstance(answer, Released) and answer.key_id:
         return End(answer.key_id, op.hold_id, 0)
     if isinstance(op, Expire) and isinstance(answer, Expired):

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2, unit_pb2
 
-from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line, Measured
+from mintgate_core.ledger.types import (
+    Account,
+    ChargeDetail,
+    Entry,
+    Hold,
+    HoldJob,
+    Key,
+    Line,
+    Measured,
+)
 from mintgate_core.ledger.windows import current_window, window_bounds
 from mintgate_core.pricing import RateCard, Unit
 from mintgate_core.stores.base import Usage
@@ -111,6 +120,7 @@ def hold(value: Hold) -> ledger_pb2.OpenHold:
         expires_at_ms=value.expires_at_ms,
         account_id=value.subject.account_id,
         request_id=value.subject.request_id,
+        job=value.job is not HoldJob.NONE,
     )
 
 

@@ -19,6 +19,7 @@ CALLER: ContextVar[Principal] = ContextVar("caller")
 _OWNERS = frozenset({Role.OPERATOR, Role.MASTER})
 _READERS = _OWNERS | {Role.STANDARD}
 _LEDGER = frozenset({Role.OPERATOR, Role.SERVICE, Role.MASTER})
+_FACADES = frozenset({Role.OPERATOR, Role.SERVICE})
 
 ALLOWED: dict[str, frozenset[Role]] = {
     "KeysService/Mint": _OWNERS,
@@ -40,7 +41,14 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "LedgerService/GetBalance": _READERS,
     "LedgerService/ListJournal": _OWNERS,
     "LedgerService/ListHolds": _OWNERS,
-    "LedgerService/WatchRevocations": frozenset({Role.OPERATOR, Role.SERVICE}),
+    "LedgerService/WatchRevocations": _FACADES,
+    "JobsService/StartJob": _FACADES,
+    "JobsService/ClaimJobs": _FACADES,
+    "JobsService/RenewJob": _FACADES,
+    "ObjectsService/RecordObjects": _FACADES,
+    "ObjectsService/FindObjects": _FACADES,
+    "ObjectsService/ListObjects": _FACADES,
+    "ObjectsService/ForgetObjects": _FACADES,
     "MeterService/Quote": _READERS,
     "MeterService/GetUsage": _READERS,
     "MeterService/ListEvents": _READERS,

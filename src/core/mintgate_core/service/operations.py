@@ -7,11 +7,11 @@ store only the first time that a key or a price is seen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mintgate.logs import fields
-from mintgate.v1 import ledger_pb2
+from mintgate.v1 import jobs_pb2, ledger_pb2, unit_pb2
 
 from mintgate_core.ledger import operations as ops
 from mintgate_core.ledger.errors import (
@@ -25,7 +25,7 @@ from mintgate_core.ledger.errors import (
 from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX, NOTE_CHARACTERS_MAX
 from mintgate_core.ledger.operations import HoldToken, Operation
 from mintgate_core.ledger.types import EventStatus, Measured, SettledBy, Subject
-from mintgate_core.service import places, requests
+from mintgate_core.service import job_requests, places, requests
 from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.errors import defect
@@ -146,6 +146,12 @@ class Operator:
                 return ops.Extend(hold_id, await self._wallet(caller, hold_id, b""), total)
             case "grant":
                 return await self._grant(caller, message.grant)
+            case "start_job":
+                held, so_far = await self._of_job(caller, message.start_job)
+                return job_requests.start_job(message.start_job, held, so_far)
+            case "renew_job":
+                held, so_far = await self._of_job(caller, message.renew_job)
+                return job_requests.renew_job(message.renew_job, held, so_far)
         raise Invalid("the operation has no action", field="action")
 
     async def _reserve(self, caller: Principal, message: ledger_pb2.Reserve) -> ops.Reserve:
@@ -259,19 +265,39 @@ class Operator:
             wallet_id = await self._wallet(caller, hold_id, b"")
             return ops.Progress(hold_id, wallet_id, ttl_ms=ttl_ms)
         token = self._token(caller, message.hold_token, hold_id)
-        units, variants = requests.units(message.units), requests.variants(message.variants)
-        measured = Measured()
+        measured = await self._so_far(token, message.units, message.variants)
+        return ops.Progress(hold_id, token.wallet_id, measured, ttl_ms)
+
+    async def _so_far(
+        self, token: HoldToken, counts: Iterable[unit_pb2.UnitCount], said: Sequence[str]
+    ) -> Measured:
+        """What an open hold has cost so far; nothing where a unit has no price."""
+        units, variants = requests.units(counts), requests.variants(said)
         try:
             if units:
-                measured, _ = await self._desk.measure(token.subject, "", units, variants)
+                return (await self._desk.measure(token.subject, "", units, variants))[0]
         except Unpriced:
             # The hold must live on all the same; its settle will charge it whole.
             log.warning(
                 "hold %s reports units without a price",
-                hold_id.hex(),
+                token.hold_id.hex(),
                 extra=fields(request_id=token.subject.request_id),
             )
-        return ops.Progress(hold_id, token.wallet_id, measured, ttl_ms)
+        return Measured()
+
+    async def _of_job(
+        self, caller: Principal, message: jobs_pb2.StartJob | jobs_pb2.RenewJob
+    ) -> tuple[HoldToken, Measured]:
+        """Whose hold a job is of, and what it has cost so far.
+
+        Only a facade speaks of jobs: it polls them with the operator's credential, and must
+        not be sent to what an account does not own.
+        """
+        if caller.role not in {Role.OPERATOR, Role.SERVICE}:
+            raise Forbidden("only a facade may start and renew jobs")
+        hold_id = requests.operation_id(message.hold_id, "hold_id")
+        token = self._token(caller, message.hold_token, hold_id)
+        return token, await self._so_far(token, message.units, message.variants)
 
     async def _grant(self, caller: Principal, message: ledger_pb2.Grant) -> ops.Grant:
         if caller.role is not Role.OPERATOR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintgate.v1 import ledger_pb2
+from mintgate.v1 import jobs_pb2, ledger_pb2
 
 from mintgate_core.ledger import operations as ops
 from mintgate_core.ledger.errors import Bug, LedgerError
@@ -39,6 +39,16 @@ def to_result(answer: ops.Answer | None, signer: TokenSigner) -> Result:
             return Result(extended=ledger_pb2.Extended(amount_nano_usd=answer.amount_nano_usd))
         case ops.Granted():
             return Result(granted=ledger_pb2.Granted(balance_nano_usd=answer.balance_nano_usd))
+        case ops.StartedJob():
+            return Result(started_job=jobs_pb2.StartedJob(deadline_ms=answer.deadline_ms))
+        case ops.RenewedJob():
+            return Result(
+                renewed_job=jobs_pb2.RenewedJob(
+                    metered_nano_usd=answer.metered_nano_usd,
+                    deadline_ms=answer.deadline_ms,
+                    next_poll_at_ms=answer.due_at_ms,
+                )
+            )
         case LedgerError():
             return Result(error=to_proto(answer))
     return Result(error=to_proto(Bug("an operation without an answer")))

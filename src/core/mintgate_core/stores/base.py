@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mintgate_core.ledger.operations import Answer, Operation
-from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
+from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Job, Key, Line
+from mintgate_core.stores.objects import ObjectBook
 
 HOUR_MS = 3_600_000
 PAGE_ROWS_MAX = 1_000
@@ -104,6 +105,14 @@ class EventQuery:
     limit: int = 100
     """Newest first, or oldest first when `after_seq` or `ascending` asks."""
     ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job as its claimer got it, and the hold that it keeps open."""
+
+    job: Job
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,16 @@ class Store(Protocol):
 
     async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
         """Open holds of a wallet, or of every wallet, oldest first."""
+
+    async def claim_jobs(self, limit: int, lease_ms: int) -> list[ClaimedJob]:
+        """Take jobs that are due, longest due first; nobody else gets them for `lease_ms`.
+
+        Claims that race never get the same job.
+        """
+
+    @property
+    def objects(self) -> ObjectBook:
+        """Whose the objects at providers are."""
 
     async def open_holds(self) -> OpenHolds:
         """Sum up the open holds of every wallet, without a lock."""

@@ -6,7 +6,14 @@ LINE_COLUMNS = "line_id, wallet_id, kind, cap, ceiling, held, spent, seq, key_id
 HOLD_COLUMNS = (
     "hold_id, wallet_id, line_ids, key_id, account_id, provider, model, route, request_id,"
     " price_version, amount, worst, output_tokens, fitted, on_disconnect, metered,"
-    " metered_amount, reserved_at, expires_at"
+    " metered_amount, reserved_at, expires_at, job"
+)
+JOB_COLUMNS = (
+    "hold_id, wallet_id, surface, operation, object_id, state, due_at, attempt, created_at,"
+    " deadline"
+)
+OBJECT_COLUMNS = (
+    "provider, object_kind, object_id, account_id, key_id, note, created_at, expires_at"
 )
 JOURNAL_COLUMNS = (
     "op_id, kind, wallet_id, seq, key_id, line_ids, granted, held, actual, charged, absorbed,"

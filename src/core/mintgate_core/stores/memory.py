@@ -19,6 +19,7 @@ from mintgate_core.ledger.types import (
     ChargeDetail,
     Entry,
     Hold,
+    Job,
     JournalKind,
     Key,
     Line,
@@ -28,6 +29,7 @@ from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores.base import (
     MINT_REPLAY_MS,
     Check,
+    ClaimedJob,
     EventQuery,
     KeyChange,
     MintReplay,
@@ -37,6 +39,7 @@ from mintgate_core.stores.base import (
     UsageRow,
 )
 from mintgate_core.stores.memory_audit import audit
+from mintgate_core.stores.memory_objects import MemoryObjects
 
 
 class MemoryStore:
@@ -46,6 +49,8 @@ class MemoryStore:
         self._clock = MonotoneClock(clock)
         self.line_by_id: dict[int, Line] = {}
         self.hold_by_id: dict[bytes, Hold] = {}
+        self.job_by_id: dict[bytes, Job] = {}
+        self.objects = MemoryObjects(self._clock)
         self.entries: dict[bytes, dict[JournalKind, Entry]] = {}
         self.details: list[ChargeDetail] = []
         self.account_by_id: dict[str, Account] = {}
@@ -77,6 +82,10 @@ class MemoryStore:
             del self.hold_by_id[hold_id]
         self.hold_by_id.update(books.new_holds)
         self.hold_by_id.update(books.changed_holds)
+        for hold_id in books.gone_jobs:
+            del self.job_by_id[hold_id]
+        self.job_by_id.update(books.new_jobs)
+        self.job_by_id.update(books.changed_jobs)
         for entry in books.new_entries:
             self.entries.setdefault(entry.operation_id, {})[entry.kind] = entry
         self.details.extend(books.new_details)
@@ -95,6 +104,7 @@ class MemoryStore:
             keys=keys,
             holds=holds,
             entries={i: dict(self.entries[i]) for i in needs.operation_ids if i in self.entries},
+            jobs={i: replace(self.job_by_id[i]) for i in needs.job_ids if i in self.job_by_id},
         )
 
     async def check(self) -> None:
@@ -115,6 +125,15 @@ class MemoryStore:
     async def holds(self, wallet_id: int | None, limit: int) -> list[Hold]:
         found = [h for h in self.hold_by_id.values() if wallet_id in (None, h.wallet_id)]
         return sorted(found, key=lambda hold: hold.reserved_at_ms)[:limit]
+
+    async def claim_jobs(self, limit: int, lease_ms: int) -> list[ClaimedJob]:
+        now_ms = self._clock()
+        due = [job for job in self.job_by_id.values() if job.due_at_ms <= now_ms]
+        due = sorted(due, key=lambda job: job.due_at_ms)[:limit]
+        for job in due:
+            job.due_at_ms = now_ms + lease_ms
+            job.attempt += 1
+        return [ClaimedJob(replace(job), replace(self.hold_by_id[job.hold_id])) for job in due]
 
     async def open_holds(self) -> OpenHolds:
         now_ms, holds = self._clock(), self.hold_by_id.values()

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mintgate_core.ledger.limits import JOB_TTL_MS_MAX
 from mintgate_core.ledger.money import UNLIMITED, nano_from_pico_ceil
-from mintgate_core.ledger.types import Entry, JournalKind, LineKind, SettledBy
+from mintgate_core.ledger.types import Entry, HoldJob, JournalKind, LineKind, SettledBy
 from mintgate_core.stores.base import Check
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def audit(store: MemoryStore) -> list[Check]:
         ("cost is charged or absorbed", _costs(entries)),
         ("each charge has its detail", _details(store, entries)),
         ("each charge follows from its own row", _recomputed(store)),
+        ("jobs and their holds end together", _jobs(store)),
+        ("each key's objects are counted", _objects(store)),
     )
     return [
         Check(number, title, len(entries), tuple(findings))
@@ -118,6 +121,26 @@ def _details(store: MemoryStore, entries: Iterable[Entry]) -> Iterator[str]:
             yield f"detail {entry.operation_id.hex()} differs from its charge"
     for operation_id, _ in details:
         yield f"detail {operation_id.hex()} has no charge"
+
+
+def _jobs(store: MemoryStore) -> Iterator[str]:
+    with_job = {i for i, hold in store.hold_by_id.items() if hold.job is not HoldJob.NONE}
+    for hold_id in with_job ^ set(store.job_by_id):
+        yield f"hold {hold_id.hex()} or its job has not the other"
+    for hold_id in with_job & set(store.job_by_id):
+        hold, job = store.hold_by_id[hold_id], store.job_by_id[hold_id]
+        if hold.expires_at_ms != job.deadline_ms:
+            yield f"hold {hold_id.hex()} ends at {hold.expires_at_ms}, its job {job.deadline_ms}"
+        lasted_ms = job.deadline_ms - job.created_at_ms
+        if hold.job is HoldJob.ALIVE and lasted_ms > JOB_TTL_MS_MAX:
+            yield f"job {hold_id.hex()} lasts {lasted_ms} ms"
+
+
+def _objects(store: MemoryStore) -> Iterator[str]:
+    found = Counter(one.key_id for one in store.objects.by_name.values())
+    for key_id in {*found, *store.objects.counts}:
+        if found[key_id] != store.objects.counts.get(key_id, 0):
+            yield f"key {key_id} has {found[key_id]} objects, {store.objects.counts[key_id]} count"
 
 
 def _recomputed(store: MemoryStore) -> Iterator[str]:

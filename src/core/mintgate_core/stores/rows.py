@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from mintgate_core.ledger.types import (
     Entry,
     EventStatus,
     Hold,
+    HoldJob,
+    Job,
     JournalKind,
     Key,
     KeyScope,
@@ -31,6 +34,7 @@ from mintgate_core.ledger.types import (
     WindowPeriod,
 )
 from mintgate_core.stores.base import HOUR_MS, MintReplay, Usage
+from mintgate_core.stores.objects import OwnedObject
 
 Row = Sequence[Any]
 
@@ -113,6 +117,7 @@ def hold(row: Row) -> Hold:
         metered=measured(row[15]),
         reserved_at_ms=row[17],
         expires_at_ms=row[18],
+        job=HoldJob(row[19]),
     )
 
 
@@ -139,6 +144,7 @@ def hold_row(value: Hold) -> tuple[object, ...]:
         value.metered.amount_nano_usd,
         value.reserved_at_ms,
         value.expires_at_ms,
+        int(value.job),
     )
 
 
@@ -149,8 +155,39 @@ def changed_hold(value: Hold) -> tuple[object, ...]:
         measured_text(value.metered),
         value.metered.amount_nano_usd,
         value.expires_at_ms,
+        int(value.job),
         value.hold_id,
     )
+
+
+def job(row: Row) -> Job:
+    """A `job` row."""
+    return Job(*row)
+
+
+def job_row(value: Job) -> tuple[object, ...]:
+    """The inverse of `job`."""
+    return astuple(value)
+
+
+def changed_job(value: Job) -> tuple[object, ...]:
+    """What a renewal changes on a job, and its id; only claims change its attempt."""
+    return (value.state, value.due_at_ms, value.deadline_ms, value.hold_id)
+
+
+def owned_object(row: Row) -> OwnedObject:
+    """An `owned_object` row."""
+    return OwnedObject(*row)
+
+
+def object_row(value: OwnedObject) -> tuple[object, ...]:
+    """The inverse of `owned_object`."""
+    return astuple(value)
+
+
+def changed_object(value: OwnedObject) -> tuple[object, ...]:
+    """What a record of one's own object changes, and its name."""
+    return (value.note, value.expires_at_ms, *value.name)
 
 
 def entry(row: Row) -> Entry:

@@ -29,9 +29,11 @@ from mintgate_core.stores.conformance.builders import (
 )
 from mintgate_core.stores.conformance.directory import DirectoryConformance
 from mintgate_core.stores.conformance.holds import HoldConformance
+from mintgate_core.stores.conformance.jobs import JobConformance
 from mintgate_core.stores.conformance.keys import KeyConformance
 from mintgate_core.stores.conformance.late import LateConformance
 from mintgate_core.stores.conformance.meter import MeterConformance
+from mintgate_core.stores.conformance.objects import ObjectConformance
 from mintgate_core.stores.conformance.races import RaceConformance
 from mintgate_core.stores.conformance.settles import SettleConformance
 from mintgate_core.stores.conformance.wallets import WalletConformance
@@ -40,9 +42,11 @@ from mintgate_core.stores.conformance.windows import WindowConformance
 __all__ = [
     "DirectoryConformance",
     "HoldConformance",
+    "JobConformance",
     "KeyConformance",
     "LateConformance",
     "MeterConformance",
+    "ObjectConformance",
     "RaceConformance",
     "SettableClock",
     "SettleConformance",
@@ -67,5 +71,7 @@ class StoreConformance(
     RaceConformance,
     DirectoryConformance,
     MeterConformance,
+    JobConformance,
+    ObjectConformance,
 ):
     """All of it."""

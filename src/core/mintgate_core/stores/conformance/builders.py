@@ -25,6 +25,7 @@ from mintgate_core.ledger.operations import (
     Reserve,
     Reserved,
     Settle,
+    StartJob,
 )
 from mintgate_core.ledger.types import (
     Account,
@@ -202,6 +203,17 @@ class Tenant:
         """Report a cost so far."""
         used = measured(amount_nano_usd)
         return await self.apply(Progress(hold_id, self.account.wallet_id, used, ttl_ms))
+
+    async def start_job(self, token: HoldToken, **fields: Any) -> Answer:
+        """Tie a hold to a job of the provider."""
+        values: dict[str, Any] = {
+            "surface": "surface-a",
+            "operation": "batch",
+            "object_id": "batch-1",
+        }
+        return await self.apply(
+            StartJob(token.hold_id, self.account.wallet_id, **(values | fields))
+        )
 
     async def grant(self, amount_nano_usd: int) -> int:
         """Add money and return the balance."""

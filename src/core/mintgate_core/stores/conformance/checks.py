@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from mintgate_core.ledger.operations import Settled
-from mintgate_core.ledger.types import JournalKind
+from mintgate_core.ledger.types import HoldJob, JournalKind
 from mintgate_core.stores.base import PAGE_ROWS_MAX, EventQuery, Store
 from mintgate_core.stores.conformance.builders import findings
 from mintgate_core.stores.conformance.model import Model
@@ -69,3 +69,6 @@ async def _holds(store: Store, model: Model, wallet_id: int) -> None:
         assert hold.amount_nano_usd == made.amount, hold
         assert hold.metered.amount_nano_usd == made.reported, hold
         assert hold.expires_at_ms == made.expires_at_ms, hold
+        looked_last = made.job is not None and made.job.looked_last
+        expected_job = HoldJob.LAST_LOOK if looked_last else HoldJob.ALIVE
+        assert hold.job is (expected_job if made.job else HoldJob.NONE), hold

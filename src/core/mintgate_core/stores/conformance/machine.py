@@ -34,9 +34,11 @@ from mintgate_core.ledger.operations import (
     Price,
     Progress,
     Release,
+    RenewJob,
     Reserve,
     Settle,
     Settled,
+    StartJob,
 )
 from mintgate_core.ledger.types import (
     Account,
@@ -64,6 +66,9 @@ from mintgate_core.stores.conformance.model import Model, portrait
 BATCH_MAX = 12
 """Operations that a gathering store gets at once, at most."""
 
+CLAIMED_MAX = 1_000
+"""More than there are, so that it does not matter which of several are due first."""
+
 DAY_MS = 86_400_000
 
 T = TypeVar("T")
@@ -72,6 +77,8 @@ picks = st.integers(0, 2**16)
 amounts = st.integers(0, 120)
 caps = st.none() | st.integers(0, 400)
 ttls = st.sampled_from([1_000, 5_000, 60_000])
+job_ttls = st.sampled_from([1_000, 60_000, DAY_MS, 2 * DAY_MS])
+polls = st.sampled_from([0, 5_000, 3_600_000])
 
 
 @dataclass(slots=True)
@@ -279,7 +286,46 @@ class LedgerMachine(RuleBasedStateMachine):
         """Due or not, and perhaps in another's name."""
         self.send(Expire(self.token(pick).hold_id, wallet_id))
 
-    @rule(ms=st.sampled_from([1, 1_000, 5_000, 60_000]))
+    @precondition(lambda self: self.tokens)
+    @rule(pick=picks, amount=amounts, poll_ms=polls, ttl_ms=job_ttls)
+    def start_job(self, pick: int, amount: int, poll_ms: int, ttl_ms: int) -> None:
+        token, object_id = self.token(pick), f"object-{pick % 3}"
+        self.send(
+            StartJob(
+                *(token.hold_id, token.wallet_id, "surface", "batch", object_id),
+                first_poll_ms=poll_ms,
+                ttl_ms=ttl_ms,
+                measured=measured(amount),
+            )
+        )
+
+    @rule(lease_ms=ttls)
+    def claim_jobs(self, lease_ms: int) -> None:
+        """Every store gives out the same jobs, each to one claim."""
+        self.apply_waiting()
+        expected = self.model.claim(CLAIMED_MAX, lease_ms)
+        for driven in self.driven:
+            claimed = self.run(driven.store.claim_jobs(CLAIMED_MAX, lease_ms))
+            jobs = [one.job for one in claimed]
+            assert {job.hold_id: (job.attempt, job.due_at_ms) for job in jobs} == expected
+            assert all(one.hold.hold_id == one.job.hold_id for one in claimed)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(pick=picks, amount=amounts, poll_ms=polls, ttl_ms=st.just(0) | job_ttls)
+    def renew_job(self, pick: int, amount: int, poll_ms: int, ttl_ms: int) -> None:
+        """By the newest claim, or by one whose lease is over."""
+        token = self.token(pick)
+        hold = self.model.holds.get(token.hold_id)
+        attempt = hold.job.claims if hold and hold.job else 1
+        stale = pick % 5 == 0
+        self.send(
+            RenewJob(
+                *(token.hold_id, token.wallet_id, attempt - stale, poll_ms, ttl_ms),
+                measured=measured(amount),
+            )
+        )
+
+    @rule(ms=st.sampled_from([1, 1_000, 5_000, 60_000, 600_000]))
     def sweep_later(self, ms: int) -> None:
         """Time passes, and the sweeper asks for all that the store lists as due."""
         self.apply_waiting()

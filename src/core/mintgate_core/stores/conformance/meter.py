@@ -17,6 +17,7 @@ from mintgate_core.stores.conformance.builders import (
     findings,
     totals,
 )
+from mintgate_core.stores.conformance.objects import made
 
 CHARGES = 60
 WINDOWS = 40
@@ -186,6 +187,8 @@ class MeterConformance:
         """Checks are numbered from one and have looked at rows."""
         tenant = await Tenant.open(store, balance=1_000)
         await tenant.settle(await tenant.reserve(tenant.master, 10), 1)
+        await tenant.start_job(await tenant.reserve(tenant.master, 10))
+        await store.objects.record([made(tenant.master, "f1")], 1)
         checks = await store.audit()
         assert [check.number for check in checks] == list(range(1, len(checks) + 1))
         assert all(check.title for check in checks)

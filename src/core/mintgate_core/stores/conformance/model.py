@@ -12,7 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mintgate_core.ledger import errors
-from mintgate_core.ledger.limits import FIT_OUTPUT_TOKENS_FLOOR, FIT_SHARE_DIVISOR
+from mintgate_core.ledger.limits import (
+    FIT_OUTPUT_TOKENS_FLOOR,
+    FIT_SHARE_DIVISOR,
+    JOB_LAST_LOOK_MS,
+    JOB_TTL_MS_MAX,
+)
 from mintgate_core.ledger.money import UNLIMITED
 from mintgate_core.ledger.operations import (
     Answer,
@@ -24,15 +29,20 @@ from mintgate_core.ledger.operations import (
     Granted,
     HoldToken,
     Operation,
+    Postponed,
     Price,
     Progress,
     Progressed,
     Release,
     Released,
+    RenewedJob,
+    RenewJob,
     Reserve,
     Reserved,
     Settle,
     Settled,
+    StartedJob,
+    StartJob,
 )
 from mintgate_core.ledger.types import (
     Account,
@@ -61,6 +71,18 @@ class Fact:
 
 
 @dataclass(slots=True)
+class OpenJob:
+    """What keeps a hold open while the provider works on."""
+
+    started_by: StartJob
+    started_ms: int
+    due_ms: int
+    claims: int = 0
+    looked_last: bool = False
+    """The hold will not be kept from its expiry any more."""
+
+
+@dataclass(slots=True)
 class OpenHold:
     """A hold and the reserve that made it."""
 
@@ -70,6 +92,7 @@ class OpenHold:
     amount: int
     expires_at_ms: int
     reported: int = 0
+    job: OpenJob | None = None
 
 
 @dataclass(slots=True)
@@ -171,6 +194,10 @@ class Model:
                 return self._expire(operation)
             case Grant():
                 return self._grant(operation)
+            case StartJob():
+                return self._start_job(operation)
+            case RenewJob():
+                return self._renew_job(operation)
 
     def _kinds(self, operation_id: bytes) -> dict[JournalKind, Fact]:
         return {f.kind: f for f in self.facts if f.operation_id == operation_id}
@@ -285,7 +312,8 @@ class Model:
         if isinstance(hold, errors.LedgerError):
             return hold
         hold.reported = max(hold.reported, op.measured.amount_nano_usd)
-        hold.expires_at_ms = max(hold.expires_at_ms, self.now_ms + op.ttl_ms)
+        if hold.job is None:
+            hold.expires_at_ms = max(hold.expires_at_ms, self.now_ms + op.ttl_ms)
         return Progressed(hold.reported, hold.expires_at_ms)
 
     def _settle(self, op: Settle) -> Answer:
@@ -352,7 +380,62 @@ class Model:
             return hold
         if self.now_ms < hold.expires_at_ms:
             return errors.Invalid("", field="hold_id")
+        if hold.job and not hold.job.looked_last:
+            hold.job.looked_last = True
+            hold.expires_at_ms = self.now_ms + JOB_LAST_LOOK_MS
+            return Postponed(hold.expires_at_ms)
         return Expired(self._end(hold, JournalKind.EXPIRE, hold.reported).charged)
+
+    def _start_job(self, op: StartJob) -> Answer:
+        hold = self._open(op.hold_id, op.wallet_id)
+        if isinstance(hold, errors.LedgerError):
+            return hold
+        if hold.job:
+            before = hold.job.started_by
+            for name in ("surface", "operation", "object_id"):
+                if getattr(before, name) != getattr(op, name):
+                    return errors.IdReused("", field=name)
+            return StartedJob(hold.expires_at_ms)
+        hold.expires_at_ms = self.now_ms + op.ttl_ms
+        due_ms = min(self.now_ms + op.first_poll_ms, hold.expires_at_ms)
+        hold.job = OpenJob(op, self.now_ms, due_ms)
+        hold.reported = max(hold.reported, op.measured.amount_nano_usd)
+        return StartedJob(hold.expires_at_ms)
+
+    def _renew_job(self, op: RenewJob) -> Answer:
+        hold = self._open(op.hold_id, op.wallet_id)
+        if isinstance(hold, errors.LedgerError):
+            return hold
+        job = hold.job
+        if job is None:
+            return errors.NotFound("", field="hold_id")
+        if job.claims != op.attempt:
+            return errors.LeaseLost("", field="attempt")
+        hold.reported = max(hold.reported, op.measured.amount_nano_usd)
+        if job.looked_last:
+            job.due_ms = hold.expires_at_ms
+            return RenewedJob(hold.reported, hold.expires_at_ms, job.due_ms)
+        if op.ttl_ms:
+            latest = job.started_ms + JOB_TTL_MS_MAX
+            hold.expires_at_ms = max(hold.expires_at_ms, min(self.now_ms + op.ttl_ms, latest))
+        job.due_ms = min(self.now_ms + op.next_poll_ms, hold.expires_at_ms)
+        if self.now_ms >= hold.expires_at_ms:
+            job.looked_last = True
+            hold.expires_at_ms = self.now_ms + JOB_LAST_LOOK_MS
+        return RenewedJob(hold.reported, hold.expires_at_ms, job.due_ms)
+
+    def claim(self, limit: int, lease_ms: int) -> dict[bytes, tuple[int, int]]:
+        """Which jobs a claim gets now, each with its attempt and the end of its lease."""
+        jobs = [(h.job.due_ms, i, h.job) for i, h in self.holds.items() if h.job]
+        due = sorted((due_ms, i) for due_ms, i, _ in jobs if due_ms <= self.now_ms)[:limit]
+        taken = {}
+        for _, hold_id in due:
+            job = self.holds[hold_id].job
+            if job:
+                job.claims += 1
+                job.due_ms = self.now_ms + lease_ms
+                taken[hold_id] = (job.claims, job.due_ms)
+        return taken
 
     def _grant(self, op: Grant) -> Answer:
         wallet_id = op.wallet_id

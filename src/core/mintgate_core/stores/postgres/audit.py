@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mintgate_core.stores.audit_jobs import of_jobs, of_objects
 from mintgate_core.stores.audit_queries import (
     RECOMPUTE_TITLE,
     Found,
@@ -66,7 +67,9 @@ async def audit(session: Session, *, full: bool) -> Audited:
     for query in queries(POSTGRES, scope):
         await _check(session, query, audited)
     await _recompute(session, scope, audited)
+    await _check(session, of_jobs(POSTGRES), audited)
     if full:
+        await _check(session, of_objects(), audited)
         await _check(session, of_checkpoints(POSTGRES), audited)
     else:
         audited.moved(await session.query(MOVED))

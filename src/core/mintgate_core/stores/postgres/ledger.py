@@ -20,6 +20,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.columns import (
     DETAIL_COLUMNS,
     HOLD_COLUMNS,
+    JOB_COLUMNS,
     JOURNAL_COLUMNS,
     LINE_COLUMNS,
 )
@@ -104,13 +105,19 @@ async def load(session: Session, hints: Hints, times: Times, needs: Needs) -> Bo
     for row in entry_rows:
         entry = rows.entry(row)
         entries.setdefault(entry.operation_id, {})[entry.kind] = entry
+    jobs = {}
+    if needs.job_ids:
+        locked = await session.query(sql.JOBS_BY_ID, [Blobs(list(needs.job_ids))])
+        jobs = {row[0]: rows.job(row) for row in locked}
     lines = {row[0]: rows.line(row) for row in (*wallets, *line_rows)}
     missing = Books.lines_to_load(needs, keys.values(), holds.values()) - guessed
     missing -= needs.wallet_ids
     if missing:
         further = await session.query(sql.LINES_BY_ID, [Bigints(list(missing))])
         lines.update((row[0], rows.line(row)) for row in further)
-    return Books(now_ms=times(*now[0]), lines=lines, keys=keys, holds=holds, entries=entries)
+    return Books(
+        now_ms=times(*now[0]), lines=lines, keys=keys, holds=holds, entries=entries, jobs=jobs
+    )
 
 
 def writes(books: Books) -> list[Statement]:
@@ -140,6 +147,14 @@ def writes(books: Books) -> list[Statement]:
     )
     if books.gone_holds:
         statements.append((sql.DELETE_HOLDS, [Blobs(list(books.gone_holds))]))
+    add(sql.INSERT_JOBS, JOB_COLUMNS, map(rows.job_row, books.new_jobs.values()))
+    add(
+        sql.UPDATE_JOBS,
+        f"{sql.CHANGED_JOB_COLUMNS}, hold_id",
+        map(rows.changed_job, books.changed_jobs.values()),
+    )
+    if books.gone_jobs:
+        statements.append((sql.DELETE_JOBS, [Blobs(list(books.gone_jobs))]))
     add(sql.INSERT_JOURNAL, JOURNAL_COLUMNS, map(rows.entry_row, books.new_entries))
     add(sql.INSERT_DETAILS, DETAIL_COLUMNS, map(rows.detail_row, books.new_details))
     add(sql.ADD_USAGE_HOURS, sql.USAGE_HOUR_COLUMNS, rows.usage_hours(books.new_details))

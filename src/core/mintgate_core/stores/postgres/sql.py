@@ -12,6 +12,7 @@ from mintgate_core.stores.columns import (
     ACCOUNT_COLUMNS,
     DETAIL_COLUMNS,
     HOLD_COLUMNS,
+    JOB_COLUMNS,
     JOURNAL_COLUMNS,
     KEY_COLUMNS,
     LINE_COLUMNS,
@@ -19,7 +20,7 @@ from mintgate_core.stores.columns import (
     USAGE_COLUMNS,
 )
 
-BYTEA = frozenset({"hold_id", "op_id", "secret_sha256", "previous_secret_sha256"})
+BYTEA = frozenset({"hold_id", "op_id", "secret_sha256", "previous_secret_sha256", "state"})
 TEXT = frozenset(
     {
         "line_ids",
@@ -36,6 +37,10 @@ TEXT = frozenset(
         "measured",
         "note",
         "provider_request_id",
+        "surface",
+        "operation",
+        "object_kind",
+        "object_id",
     }
 )
 
@@ -74,7 +79,8 @@ def _insert(table: str, columns: str) -> str:
 
 
 CHANGED_LINE_COLUMNS = "cap, ceiling, held, spent, seq"
-CHANGED_HOLD_COLUMNS = "amount, metered, metered_amount, expires_at"
+CHANGED_HOLD_COLUMNS = "amount, metered, metered_amount, expires_at, job"
+CHANGED_JOB_COLUMNS = "state, due_at, deadline"
 ENTERED_WINDOW_COLUMNS = "window_line, window_start, window_end"
 
 # Round trip 1. The lock comes first and alone: a statement that also read anything else
@@ -85,6 +91,8 @@ LOCK_WALLETS = (
 KEYS_BY_ID = f"select {KEY_COLUMNS} from api_key where key_id = any(%s)"
 HOLDS_BY_ID = f"select {HOLD_COLUMNS} from hold where hold_id = any(%s)"
 ENTRIES_BY_ID = f"select {JOURNAL_COLUMNS} from journal where op_id = any(%s)"
+# Locked too, since claims change jobs without a wallet's lock; they never wait for this one.
+JOBS_BY_ID = f"select {JOB_COLUMNS} from job where hold_id = any(%s) order by hold_id for update"
 LINES_BY_ID = f"select {LINE_COLUMNS} from line where line_id = any(%s)"
 
 # Round trip 2. Each statement changes one table, and each row of it once.
@@ -94,6 +102,9 @@ UPDATE_LINES = _change("line", CHANGED_LINE_COLUMNS, "line_id")
 INSERT_HOLDS = _from_arrays("hold", HOLD_COLUMNS)
 UPDATE_HOLDS = _change("hold", CHANGED_HOLD_COLUMNS, "hold_id")
 DELETE_HOLDS = "delete from hold where hold_id = any(%s)"
+INSERT_JOBS = _from_arrays("job", JOB_COLUMNS)
+UPDATE_JOBS = _change("job", CHANGED_JOB_COLUMNS, "hold_id")
+DELETE_JOBS = "delete from job where hold_id = any(%s)"
 INSERT_JOURNAL = _from_arrays("journal", JOURNAL_COLUMNS)
 INSERT_DETAILS = _from_arrays("charge_detail", DETAIL_COLUMNS)
 ADD_USAGE_HOURS = (

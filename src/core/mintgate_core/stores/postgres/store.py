@@ -20,6 +20,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.audited import Audited
 from mintgate_core.stores.base import (
     Check,
+    ClaimedJob,
     EventQuery,
     KeyChange,
     MintReplay,
@@ -27,7 +28,8 @@ from mintgate_core.stores.base import (
     StoredPrice,
     UsageRow,
 )
-from mintgate_core.stores.postgres import audit, directory, ledger, meter, schema, sql
+from mintgate_core.stores.postgres import audit, directory, jobs, ledger, meter, schema, sql
+from mintgate_core.stores.postgres.objects import PostgresObjects
 from mintgate_core.stores.postgres.pool import DEADLINE_S, Pool, T, Work
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.url import PostgresUrl
@@ -58,6 +60,7 @@ class PostgresStore:
         connect = partial(Session.open, url)
         self._writers = Pool(connect, WRITERS_MAX)
         self._readers = Pool(connect, READERS_MAX)
+        self.objects = PostgresObjects(self._write, self._read, self._times)
 
     @classmethod
     async def open(
@@ -140,6 +143,9 @@ class PostgresStore:
         )
         found = await self._read(lambda s: s.query(statement, values))
         return [rows.hold(row) for row in found]
+
+    async def claim_jobs(self, limit: int, lease_ms: int) -> list[ClaimedJob]:
+        return await self._write(lambda s: jobs.claim(s, self._times, limit, lease_ms))
 
     async def open_holds(self) -> OpenHolds:
         now_ms = await self.now_ms()

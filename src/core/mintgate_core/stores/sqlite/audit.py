@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from mintgate_core.stores.audit_jobs import of_jobs, of_objects
 from mintgate_core.stores.audit_queries import (
     RECOMPUTE_TITLE,
     Query,
@@ -48,7 +49,9 @@ def audit(connection: sqlite3.Connection, *, full: bool) -> Audited:
         _check(connection, query, audited)
     count, found = recompute(connection.execute(charges(scope)))
     audited.add(RECOMPUTE_TITLE, count, found)
+    _check(connection, of_jobs(SQLITE), audited)
     if full:
+        _check(connection, of_objects(), audited)
         _check(connection, of_checkpoints(SQLITE), audited)
     else:
         audited.moved(connection.execute(MOVED))

@@ -235,11 +235,53 @@ _AUDIT = (
     "create table audit_run (kind integer primary key, at integer not null) strict",
 )
 
+_JOBS_AND_OBJECTS = (
+    "alter table hold add column job integer not null default 0",
+    """
+    create table job (
+      hold_id    blob primary key,
+      wallet_id  integer not null,
+      surface    text not null,
+      operation  text not null,
+      object_id  text not null,
+      state      blob not null,
+      due_at     integer not null,
+      attempt    integer not null,
+      created_at integer not null,
+      deadline   integer not null
+    ) strict, without rowid
+    """,
+    "create index job_due on job (due_at)",
+    """
+    create table owned_object (
+      provider    text not null,
+      object_kind text not null,
+      object_id   text not null,
+      account_id  text not null,
+      key_id      text not null,
+      note        text not null,
+      created_at  integer not null,
+      expires_at  integer not null,
+      primary key (provider, object_kind, object_id)
+    ) strict, without rowid
+    """,
+    "create index object_of_key on owned_object"
+    " (key_id, provider, object_kind, created_at, object_id)",
+    "create index object_expiry on owned_object (expires_at) where expires_at > 0",
+    """
+    create table object_count (
+      key_id text primary key,
+      n      integer not null check (n >= 0)
+    ) strict, without rowid
+    """,
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_LEDGER, *_DIRECTORY, *_METER),
     _WINDOWS,
     _PLACES,
     _AUDIT,
+    _JOBS_AND_OBJECTS,
 )
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 

@@ -10,6 +10,7 @@ from mintgate_core.stores.columns import (
     ACCOUNT_COLUMNS,
     DETAIL_COLUMNS,
     HOLD_COLUMNS,
+    JOB_COLUMNS,
     JOURNAL_COLUMNS,
     KEY_COLUMNS,
     LINE_COLUMNS,
@@ -22,7 +23,8 @@ def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-def _insert(table: str, columns: str) -> str:
+def insert(table: str, columns: str) -> str:
+    """Insert one row."""
     return f"insert into {table} ({columns}) values ({_marks(columns.count(',') + 1)})"
 
 
@@ -38,6 +40,8 @@ LINE = (LINE_COLUMNS, "line", "line_id")
 HOLD = (HOLD_COLUMNS, "hold", "hold_id")
 ENTRY = (JOURNAL_COLUMNS, "journal", "op_id")
 KEY = (KEY_COLUMNS, "api_key", "key_id")
+JOB = (JOB_COLUMNS, "job", "hold_id")
+OBJECT_COUNT = ("key_id, n", "object_count", "key_id")
 
 
 def rows_by(
@@ -62,15 +66,19 @@ def _padded(values: list[object]) -> list[object]:
     return values + [values[-1]] * (size - len(values))
 
 
-INSERT_LINE = _insert("line", LINE_COLUMNS)
+INSERT_LINE = insert("line", LINE_COLUMNS)
 UPDATE_LINE = "update line set cap = ?, ceiling = ?, held = ?, spent = ?, seq = ? where line_id = ?"
-INSERT_HOLD = _insert("hold", HOLD_COLUMNS)
+INSERT_HOLD = insert("hold", HOLD_COLUMNS)
 UPDATE_HOLD = (
-    "update hold set amount = ?, metered = ?, metered_amount = ?, expires_at = ? where hold_id = ?"
+    "update hold set amount = ?, metered = ?, metered_amount = ?, expires_at = ?, job = ?"
+    " where hold_id = ?"
 )
 DELETE_HOLD = "delete from hold where hold_id = ?"
-INSERT_JOURNAL = _insert("journal", JOURNAL_COLUMNS)
-INSERT_DETAIL = _insert("charge_detail", DETAIL_COLUMNS)
+INSERT_JOB = insert("job", JOB_COLUMNS)
+UPDATE_JOB = "update job set state = ?, due_at = ?, deadline = ? where hold_id = ?"
+DELETE_JOB = "delete from job where hold_id = ?"
+INSERT_JOURNAL = insert("journal", JOURNAL_COLUMNS)
+INSERT_DETAIL = insert("charge_detail", DETAIL_COLUMNS)
 ADD_USAGE_HOUR = (
     "insert into usage_hour (wallet_id, hour, key_id, provider, model, "
     + USAGE_COLUMNS
@@ -79,8 +87,8 @@ ADD_USAGE_HOUR = (
     + ", ".join(f"{c} = usage_hour.{c} + excluded.{c}" for c in USAGE_COLUMNS.split(", "))
 )
 
-INSERT_ACCOUNT = _insert("account", ACCOUNT_COLUMNS)
-INSERT_KEY = _insert("api_key", KEY_COLUMNS)
+INSERT_ACCOUNT = insert("account", ACCOUNT_COLUMNS)
+INSERT_KEY = insert("api_key", KEY_COLUMNS)
 UPDATE_KEY = (
     "update api_key set "
     + ", ".join(f"{c} = ?" for c in KEY_COLUMNS.split(", ")[1:])
@@ -93,10 +101,12 @@ REVOKED_SINCE = (
     "select key_id, revoked_at from api_key where revoked_at > 0 and revoked_at >= ?"
     " order by revoked_at desc limit ?"
 )
-INSERT_REPLAY = _insert("mint_replay", REPLAY_COLUMNS)
+INSERT_REPLAY = insert("mint_replay", REPLAY_COLUMNS)
 DELETE_OLD_REPLAYS = "delete from mint_replay where created_at < ?"
 
 DUE_HOLDS = "select hold_id, wallet_id from hold where expires_at <= ? order by expires_at limit ?"
+DUE_JOBS = f"select {JOB_COLUMNS} from job where due_at <= ? order by due_at limit ?"
+LEASE_JOB = "update job set due_at = ?, attempt = ? where hold_id = ?"
 HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = ? order by reserved_at limit ?"
 ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit ?"
 OPEN_HOLDS = (

@@ -27,6 +27,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.audited import Audited
 from mintgate_core.stores.base import (
     Check,
+    ClaimedJob,
     EventQuery,
     KeyChange,
     MintReplay,
@@ -35,6 +36,7 @@ from mintgate_core.stores.base import (
     UsageRow,
 )
 from mintgate_core.stores.sqlite import audit, directory, ledger, meter, schema, sql
+from mintgate_core.stores.sqlite.objects import SqliteObjects
 
 READERS = 2
 """Threads for reads. More would only fight over the interpreter."""
@@ -71,6 +73,7 @@ class SqliteStore:
         self._read_threads = ThreadPoolExecutor(READERS, "sqlite-reader")
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self.objects = SqliteObjects(self._write, self._read, self._clock)
 
     @classmethod
     def open(cls, path: Path, clock: Clock = wall_clock_ms) -> SqliteStore:
@@ -179,6 +182,9 @@ class SqliteStore:
             (sql.ALL_HOLDS, (limit,)) if wallet_id is None else (sql.HOLDS, (wallet_id, limit))
         )
         return await self._read(lambda c: [rows.hold(row) for row in c.execute(statement, values)])
+
+    async def claim_jobs(self, limit: int, lease_ms: int) -> list[ClaimedJob]:
+        return await self._write(lambda c: ledger.claim_jobs(c, self._clock(), limit, lease_ms))
 
     async def open_holds(self) -> OpenHolds:
         now_ms = self._clock()
