@@ -39,6 +39,7 @@ async def families(tmp_path: Path) -> set[str]:
             core_target=f"127.0.0.1:{free_port()}",
             service_token="s" * 32,
             outbox_directory=tmp_path,
+            uploads_directory=tmp_path,
             simulated=True,
             accounts={},
             metrics_port=port,

@@ -94,6 +94,7 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
                 core_target=f"127.0.0.1:{core.port}",
                 service_token=SERVICE,
                 outbox_directory=tmp_path / "outbox",
+                uploads_directory=tmp_path / "uploads",
                 simulated=True,
                 accounts={"openai": ProviderAccount(f"{simulator}/openai/v1", "simulated")},
             )

@@ -23,6 +23,8 @@ from .money import nano_usd, usd
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
 CORES_MAX: Final = 16
+UPLOAD_MB_MAX: Final = 4_096
+AUDIO_SECONDS_MAX: Final = 86_400
 DRAIN_SECONDS_MAX: Final = 3_600
 HOLD_TTL_MS_MIN: Final = 1_000
 RESTARTS_PER_MINUTE_MAX: Final = 1_000
@@ -314,6 +316,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse_whole(0, DRAIN_SECONDS_MAX),
         f"seconds, 0 to {DRAIN_SECONDS_MAX}",
         _is(30),
+    ),
+    Setting(
+        "upload_max_mb",
+        parse_whole(1, UPLOAD_MB_MAX),
+        f"mebibytes, 1 to {UPLOAD_MB_MAX}",
+        _is(100),
+    ),
+    Setting(
+        "audio_max_seconds",
+        parse_whole(1, AUDIO_SECONDS_MAX),
+        f"seconds, 1 to {AUDIO_SECONDS_MAX}",
+        _is(14_400),
     ),
     Setting(
         "restarts_per_minute",

@@ -99,6 +99,8 @@ class Settings:
     """Where users find the gateway, without a slash at its end."""
     hold_ttl_ms: int
     drain_seconds: int
+    upload_max_mb: int
+    audio_max_seconds: int
     """How long running requests may go on after a signal to stop."""
     restarts_per_minute: int
     """How often `mintgate up` starts a process that died again before it gives up."""

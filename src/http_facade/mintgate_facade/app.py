@@ -32,6 +32,8 @@ from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
 from mintgate_facade.relay.upstream import Upstream
+from mintgate_facade.uploads.durations import Durations
+from mintgate_facade.uploads.receive import Uploads
 
 if TYPE_CHECKING:
     from mintgate.tracing import Traces
@@ -132,6 +134,7 @@ class _Running:
             LedgerServiceStub(channel), token, self.holds, self.recent.heard
         )
         self.upstream = Upstream()
+        self.durations = Durations(settings.audio_duration_max_ms)
         self.tasks = TaskSet()
         self.core = Core(channel, token)
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
@@ -139,7 +142,15 @@ class _Running:
         charges = Charges(self.link, self.outbox)
         self.gateway = Gateway(
             targets=targets,
-            metered=Metered(self.link, charges, self.holds, targets, settings.hold_ttl_ms),
+            metered=Metered(
+                self.link,
+                charges,
+                self.holds,
+                targets,
+                core_calls,
+                Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations),
+                settings.hold_ttl_ms,
+            ),
             unmetered=Unmetered(core_calls, targets),
             control=create_control(
                 self.core,
@@ -209,6 +220,7 @@ class _Running:
         await self.link.close()
         await self.recent.close()
         await self.upstream.close()
+        self.durations.close()
         await self.channel.close(None)
         await self.close_ports()
         if self.outbox.open_count:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SIMULATED_KEY = "simulated"
 _OUTBOX_DIRECTORY = "outbox"
+_UPLOADS_DIRECTORY = "uploads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,14 @@ class FacadeSettings:
     """host:port of a core, or of several with commas between them."""
     service_token: str = field(repr=False)
     outbox_directory: Path
+    uploads_directory: Path
     simulated: bool
     accounts: Mapping[str, ProviderAccount]
     """By provider slug; providers without an account are not served."""
     core_tls: Tls | None = None
     hold_ttl_ms: int = 0
+    upload_bytes_max: int = 100 << 20
+    audio_duration_max_ms: int = 4 * 3_600_000
     drain_s: float = 30.0
     """How long running requests may go on after a signal to stop."""
     bounds: HttpBounds = field(default_factory=HttpBounds)
@@ -74,6 +78,9 @@ class FacadeSettings:
             core_tls=core_tls(settings),
             service_token=tokens.service,
             outbox_directory=settings.data_dir / _OUTBOX_DIRECTORY,
+            uploads_directory=settings.data_dir / _UPLOADS_DIRECTORY,
+            upload_bytes_max=settings.upload_max_mb << 20,
+            audio_duration_max_ms=settings.audio_max_seconds * 1_000,
             simulated=settings.simulated,
             accounts=_accounts(settings),
             hold_ttl_ms=settings.hold_ttl_ms,

@@ -424,6 +424,7 @@ def settings(core_server: CoreServer, provider: ScriptedProvider, tmp_path: Path
         core_target=f"127.0.0.1:{core_server.port}",
         service_token=SERVICE_TOKEN,
         outbox_directory=tmp_path / "outbox",
+        uploads_directory=tmp_path / "uploads",
         simulated=False,
         accounts={
             "openai": ProviderAccount(f"{root}/v1", "operator-openai-key"),

@@ -34,6 +34,17 @@ class Policy(enum.StrEnum):
     """The path exists under other methods (405). Never a row, as above."""
 
 
+class BodyKind(enum.StrEnum):
+    """How a route's body is read before a dialect sees it."""
+
+    JSON = "json"
+    """Read whole, parsed once."""
+    FORM = "form"
+    """`multipart/form-data`: kept on disk beyond a megabyte, its fields parsed."""
+    BYTES = "bytes"
+    """One file as it is: kept on disk beyond a megabyte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row of a provider's closed route table.
@@ -48,6 +59,26 @@ class Route:
     policy: Policy
     operation: str = ""
     reason: str = ""
+    body: BodyKind = BodyKind.JSON
+    measured: bool = False
+    """Files of the body are audio: they are decoded, so that their length is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file in a request's body, as far as a bound needs to know it."""
+
+    name: str
+    """Of the form's field; empty when the file is the whole body."""
+    size_bytes: int
+    content_type: str = ""
+    duration_ms: int = 0
+    """Of the longest audio in it, decoded from the file itself; 0 when it was not measured."""
+    duration_max_ms: int = 0
+    """What it is held for: `duration_ms`, and what no decoder here read at the lowest bit rate."""
+    channels: int = 1
+    unreadable: str = ""
+    """Why it could not be measured, as the end of a sentence; empty when it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +86,19 @@ class RequestView:
     """A request as a dialect sees it: parsed once, credentials already removed."""
 
     body: bytes
-    """The exact bytes that would be forwarded."""
+    """The exact bytes that would be forwarded; empty for a form or a file."""
     document: Mapping[str, Any]
-    """`body` parsed; duplicate keys were refused before. Empty for GET."""
+    """`body` parsed; duplicate keys were refused before. Of a form its fields, as strings,
+    and lists of strings for names that end in `[]`. Empty for GET and for a file."""
     path_model: str = ""
     """What stood at `{model}` in the path."""
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     """Lower-case names."""
+    files: tuple[FilePart, ...] = ()
+    """The files of a form, or the one that is the body."""
+    path_ids: Mapping[str, str] = field(default_factory=dict)
+    """What stood at the path's other placeholders, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +115,8 @@ class Ask:
     delivered_input_tokens: int = 0
     """Our count of the input, charged when the answer breaks off before the
     provider says its own; never above the bound."""
+    counted_ms: int = 0
+    """The length of an upload's audio, charged where the answer states none."""
 
 
 @dataclass(slots=True)

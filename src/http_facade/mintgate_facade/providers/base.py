@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mintgate_facade.dialects.base import Dialect, Policy, Route
+from mintgate_facade.dialects.base import BodyKind, Dialect, Policy, Route
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 
@@ -168,6 +168,13 @@ class Provider:
 def metered(method: str, path: str, operation: str) -> Route:
     """A row that is held, forwarded and settled."""
     return Route(method, path, Policy.METERED, operation)
+
+
+def uploaded(
+    path: str, operation: str, *, body: BodyKind = BodyKind.FORM, measured: bool = False
+) -> Route:
+    """A metered row whose body is a form or a file; `measured`: of audio."""
+    return Route("POST", path, Policy.METERED, operation, body=body, measured=measured)
 
 
 def free(method: str, path: str, operation: str) -> Route:

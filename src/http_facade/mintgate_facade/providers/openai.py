@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.openai import OpenAIDialect
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered, uploaded
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -14,7 +14,6 @@ _STORED = (
 _DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
 _BYPASS = "It would hand out a credential that works at the provider without this gateway."
 _ADMIN = "It administers the operator's account."
-_AUDIO = "Audio of this provider is not served. Use a chat model with audio."
 _UPLOAD = "Requests with uploaded pictures are not served. Use POST /v1/images/generations."
 
 OPENAI = Provider(
@@ -59,7 +58,10 @@ OPENAI = Provider(
                     _STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
                 ),
                 *denied(_UPLOAD, "/images/*"),
-                *denied(_AUDIO, "/audio/*"),
+                metered("POST", "/audio/speech", "speech"),
+                uploaded("/audio/transcriptions", "transcription", measured=True),
+                uploaded("/audio/translations", "translation", measured=True),
+                *denied(_STORED, "/audio/*"),
                 *denied(_BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
                 *denied(
                     _DEFERRED,

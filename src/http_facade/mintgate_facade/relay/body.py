@@ -27,13 +27,7 @@ async def read_body(
     `content_length` is what the client declared, or -1. Raises `RefusedRequest`
     (413, 415, 400) and `ClientGoneError`.
     """
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise RefusedRequest(
-            Failure(
-                FailureKind.UNSUPPORTED_MEDIA,
-                "The request body has a content-encoding. Send it without one.",
-            )
-        )
+    require_identity(headers)
     if content_length > REQUEST_BODY_BYTES_MAX:
         raise _too_large()
     try:
@@ -45,10 +39,27 @@ async def read_body(
         ) from None
 
 
+def require_identity(headers: Mapping[str, str]) -> None:
+    """Refuse a body in a content coding (415): its length would say nothing."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusedRequest(
+            Failure(
+                FailureKind.UNSUPPORTED_MEDIA,
+                "The request body has a content-encoding. Send it without one.",
+            )
+        )
+
+
+def is_json(headers: Mapping[str, str]) -> bool:
+    """Whether a body says that it is JSON, or says nothing."""
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
 def require_json(headers: Mapping[str, str]) -> None:
     """Refuse a body that says it is something else than JSON (415)."""
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
+    if not is_json(headers):
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         raise RefusedRequest(
             Failure(
                 FailureKind.UNSUPPORTED_MEDIA,
@@ -58,7 +69,7 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 async def _read(receive: Receive) -> bytes:
-    message = await _next(receive)
+    message = await next_piece(receive)
     body: bytes = message[0]
     if not message[1]:
         if len(body) > REQUEST_BODY_BYTES_MAX:
@@ -67,14 +78,15 @@ async def _read(receive: Receive) -> bytes:
     parts = bytearray(body)
     more = True
     while more:
-        part, more = await _next(receive)
+        part, more = await next_piece(receive)
         parts += part
         if len(parts) > REQUEST_BODY_BYTES_MAX:
             raise _too_large()
     return bytes(parts)
 
 
-async def _next(receive: Receive) -> tuple[bytes, bool]:
+async def next_piece(receive: Receive) -> tuple[bytes, bool]:
+    """The next bytes of the body, and whether there may be more. Raises `ClientGoneError`."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGoneError

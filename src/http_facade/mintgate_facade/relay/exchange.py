@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from mintgate.ids import new_id
 
-from mintgate_facade.dialects.base import RequestView
+from mintgate_facade.dialects.base import BodyKind, RequestView
 from mintgate_facade.dialects.jsontext import parse_object
 from mintgate_facade.relay import asgi
-from mintgate_facade.relay.body import read_body, require_json
+from mintgate_facade.relay.body import is_json, read_body, require_json
 from mintgate_facade.relay.credentials import read_credentials
 from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mintgate_facade.dialects.base import Dialect, Route
     from mintgate_facade.providers.registry import Resolution
     from mintgate_facade.providers.routing import RouteMatch
     from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
+    from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.targets import Target
     from mintgate_facade.relay.tracing import RequestTrace
+    from mintgate_facade.uploads.receive import Uploads
+    from mintgate_facade.uploads.spool import Spool
 
 _NANO_PER_MICRO = 1_000
 _NS_PER_MS = 1_000_000
@@ -131,6 +137,12 @@ class Admitted:
     query: bytes
     """Without any key, otherwise as it was sent."""
     view: RequestView
+    upload: Spool | None = None
+    """The body, where it is a form or a file."""
+
+    async def payload(self, body: bytes) -> bytes | IO[bytes]:
+        """What to send: the upload as it came, else `body`."""
+        return body if self.upload is None else await self.upload.reader()
 
 
 def to_micros(amount_nano_usd: int) -> int:
@@ -159,8 +171,49 @@ async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
         path_model=exchange.match.path_model,
         query=query,
         headers=headers,
+        path_ids=exchange.match.ids,
     )
     return Admitted(presented.secret_sha256, presented.query, view)
+
+
+def is_upload(exchange: Exchange) -> bool:
+    """Whether the request's body is a form or a file rather than one JSON document."""
+    kind = exchange.route.body
+    if kind is BodyKind.BYTES:
+        # The same route may take a JSON document in place of the file.
+        for name, value in exchange.scope["headers"]:
+            if name == b"content-type":
+                return not is_json({"content-type": value.decode("latin-1")})
+        return True
+    return kind is BodyKind.FORM
+
+
+@contextlib.asynccontextmanager
+async def admit_upload(
+    exchange: Exchange, uploads: Uploads, core: CoreCalls
+) -> AsyncIterator[Admitted]:
+    """Read credentials, ask whose they are, and only then receive an upload.
+
+    Raises `RefusedRequest` (400, 401, 403, 413, 415, 503) and `ClientGoneError`.
+    """
+    scope = exchange.scope
+    presented = read_credentials(scope["headers"], scope["query_string"])
+    # A hundred megabytes are taken from nobody who has no key.
+    await core.authenticate(presented.secret_sha256, exchange.target.slug)
+    headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
+    length = _content_length(scope["headers"])
+    async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
+        query = dict(parse_qsl(presented.query.decode("latin-1"))) if presented.query else {}
+        view = RequestView(
+            body=b"",
+            document=upload.document,
+            path_model=exchange.match.path_model,
+            query=query,
+            headers=headers,
+            files=upload.files,
+            path_ids=exchange.match.ids,
+        )
+        yield Admitted(presented.secret_sha256, presented.query, view, upload.body)
 
 
 def _content_length(headers: Headers) -> int:

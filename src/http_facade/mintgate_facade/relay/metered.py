@@ -11,7 +11,7 @@ from mintgate.v1.ledger_pb2 import Operation, Reserve, Reserved
 from mintgate_facade.dialects.base import RefusedRequest
 from mintgate_facade.relay.answer import relay_answer
 from mintgate_facade.relay.client_watch import InterruptedRequestError
-from mintgate_facade.relay.exchange import Admitted, Exchange, admit
+from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
 from mintgate_facade.relay.held import Held
 from mintgate_facade.relay.link import LinkAwayError, Submitter
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from mintgate_facade.dialects.base import Ask
     from mintgate_facade.relay.charges import Charges
+    from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.holds import ActiveHolds
     from mintgate_facade.relay.targets import Targets
+    from mintgate_facade.uploads.receive import Uploads
 
 RESERVE_WAIT_S = 3.0
 """How long a request waits for its hold; a hold granted later is released again."""
@@ -43,6 +45,8 @@ class Metered:
     charges: Charges
     holds: ActiveHolds
     targets: Targets
+    core: CoreCalls
+    uploads: Uploads
     hold_ttl_ms: int = 0
     """Time to live of a hold without progress; 0 leaves it to the ledger."""
 
@@ -52,7 +56,13 @@ class Metered:
         Raises `RefusedRequest` for everything the gateway answers itself, and
         `AnswerAborted` when an answer had to be broken off.
         """
-        admitted = await admit(exchange, json_only=True)
+        if is_upload(exchange):
+            async with admit_upload(exchange, self.uploads, self.core) as admitted:
+                await self._serve(exchange, admitted)
+        else:
+            await self._serve(exchange, await admit(exchange, json_only=True))
+
+    async def _serve(self, exchange: Exchange, admitted: Admitted) -> None:
         exchange.admitted_ns = time.monotonic_ns()
         if not exchange.found.explicit:
             admitted = self._at_home(exchange, admitted)

@@ -114,10 +114,11 @@ class Targets:
         headers["accept-encoding"] = "identity"
         if body:
             headers.setdefault("content-type", "application/json")
+        payload = await admitted.payload(body)
         name, value = surface.credential(account.api_key)
         headers[name] = value
         url = exchange.target.url(surface, exchange.match.upstream_path, admitted.query)
         exchange.forwarded_ns = time.monotonic_ns()
-        response = await self._upstream.open(exchange.scope["method"], url, headers, body)
+        response = await self._upstream.open(exchange.scope["method"], url, headers, payload)
         exchange.answered_ns = time.monotonic_ns()
         return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import aiohttp
 import yarl
@@ -58,7 +58,7 @@ class Upstream:
             await self._session.close()
 
     async def open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | IO[bytes]
     ) -> aiohttp.ClientResponse:
         """Send a request and wait for the status and headers of its answer.
 
@@ -88,7 +88,9 @@ class Upstream:
             ) from None
 
 
-def _payload(body: bytes) -> bytes | io.BytesIO | None:
+def _payload(body: bytes | IO[bytes]) -> bytes | IO[bytes] | None:
+    if not isinstance(body, bytes):
+        return body
     # aiohttp writes a large bytes object in one go, which stalls the loop; a file it
     # reads piece by piece.
     if len(body) > _DIRECT_BODY_BYTES_MAX:

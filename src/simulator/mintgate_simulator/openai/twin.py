@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mintgate_simulator import credentials
 from mintgate_simulator.refusal import Refusal
 
-from . import chat, completions, embeddings, images, models, moderations, responses, wire
+from . import audio, chat, completions, embeddings, images, models, moderations, responses, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ _ROUTES: dict[tuple[str, str], Callable[[Request], Answer]] = {
     ("POST", "/v1/responses/input_tokens"): responses.count_tokens,
     ("POST", "/v1/embeddings"): embeddings.create,
     ("POST", "/v1/images/generations"): images.generate,
+    ("POST", "/v1/audio/speech"): audio.speak,
+    ("POST", "/v1/audio/transcriptions"): audio.transcribe,
+    ("POST", "/v1/audio/translations"): audio.translate,
     ("POST", "/v1/moderations"): moderations.create,
     ("GET", "/v1/models"): models.list_models,
 }

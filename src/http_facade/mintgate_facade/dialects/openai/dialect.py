@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
@@ -10,6 +10,12 @@ from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
 from mintgate_facade.dialects.openai import errors, models
 from mintgate_facade.dialects.openai.answer import answer_meter
+from mintgate_facade.dialects.openai.audio import read_speech, read_transcription
+from mintgate_facade.dialects.openai.audio_answer import (
+    AudioStreamMeter,
+    speech_meter,
+    transcript_meter,
+)
 from mintgate_facade.dialects.openai.chat import read_chat
 from mintgate_facade.dialects.openai.completions import read_completion
 from mintgate_facade.dialects.openai.embeddings import read_embedding
@@ -26,12 +32,15 @@ from mintgate_facade.dialects.streams import EVENT_STREAM
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
 
-_STREAM_METERS: Mapping[str, type[ChatStreamMeter | ResponsesStreamMeter | ImageStreamMeter]] = {
+_STREAM_METERS: Mapping[str, Callable[[Ask], Meter]] = {
     "chat": ChatStreamMeter,
     "completions": ChatStreamMeter,
     "responses": ResponsesStreamMeter,
     "images": ImageStreamMeter,
+    "speech": AudioStreamMeter,
+    "transcription": AudioStreamMeter,
 }
+_TRANSCRIPTS = frozenset({"transcription", "translation"})
 
 
 class OpenAIDialect:
@@ -59,6 +68,10 @@ class OpenAIDialect:
                 return read_embedding(request)
             case "images":
                 return read_image(request)
+            case "speech":
+                return read_speech(request)
+            case "transcription" | "translation":
+                return read_transcription(request)
             case _:
                 raise LookupError(f"no reading for the operation {operation!r}")
 
@@ -72,6 +85,10 @@ class OpenAIDialect:
         """Make the reader of a successful answer; its content type tells its framing."""
         if content_type.startswith(EVENT_STREAM) and route.operation in _STREAM_METERS:
             return _STREAM_METERS[route.operation](ask)
+        if route.operation == "speech":
+            return speech_meter(ask, content_type)
+        if route.operation in _TRANSCRIPTS:
+            return transcript_meter(ask, content_type)
         return answer_meter(route.operation, ask)
 
     def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:

@@ -1,0 +1,1 @@
+"""Bodies that are files or forms: received to disk, parsed, and measured before any hold."""

@@ -1,0 +1,175 @@
+"""Reads `multipart/form-data` as it arrives. Sans I/O.
+
+Strict on purpose: what two parsers may read in two ways (a field twice, an
+encoded part, a name in another charset) is refused, because the gateway would
+hold money for one reading while the provider acts on the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
+
+PARTS_MAX = 128
+FIELD_BYTES_MAX = 256 << 10
+"""Of one field that is no file. The longest is a prompt or a list of terms."""
+FIELDS_BYTES_MAX = 1 << 20
+"""Of all fields that are no files together; they are kept in memory."""
+HEADER_BYTES_MAX = 4_096
+BOUNDARY_CHARS_MAX = 256
+
+_HEADERS = frozenset({"Content-Disposition", "Content-Type", "Content-Length"})
+_FORM = "multipart/form-data"
+_AFTER_THE_END = "Unexpected data after end"
+
+
+class FileData(NamedTuple):
+    """Bytes of a file of the form."""
+
+    file_index: int
+    """Which file, in the order of the form."""
+    data: bytes
+
+
+@dataclass(slots=True)
+class FormFile:
+    """A file of the form, so far."""
+
+    name: str
+    filename: str
+    content_type: str
+    size_bytes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class FormReader:
+    """The parser of one body."""
+
+    boundary: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Strings; lists of strings for names that end in `[]`."""
+    files: list[FormFile] = field(default_factory=list)
+    _parser: PushMultipartParser = field(init=False)
+    _name: str = ""
+    _value: bytearray | None = None
+    _fields_bytes: int = 0
+    _ended: bool = False
+
+    def __post_init__(self) -> None:
+        self._parser = PushMultipartParser(
+            self.boundary,
+            max_header_size=HEADER_BYTES_MAX,
+            max_segment_count=PARTS_MAX,
+            strict=True,
+        )
+
+    @classmethod
+    def of(cls, content_type: str) -> FormReader:
+        """Make the reader for a request with this content type. Raises `RefusedRequest`."""
+        kind, options = parse_options_header(content_type)
+        if kind != _FORM:
+            raise RefusedRequest(
+                Failure(
+                    FailureKind.UNSUPPORTED_MEDIA,
+                    f"This route takes {_FORM}, not {kind[:100] or 'a body without a type'}.",
+                )
+            )
+        boundary = options.get("boundary", "")
+        if not 0 < len(boundary) <= BOUNDARY_CHARS_MAX or not boundary.isascii():
+            raise _refused("its Content-Type has no boundary")
+        return cls(boundary)
+
+    def feed(self, chunk: bytes) -> list[FileData]:
+        """Take bytes of the body; return what they hold of files. Raises `RefusedRequest`."""
+        if not chunk or self._ended:
+            return []
+        found: list[FileData] = []
+        try:
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif event is None:
+                    self._end()
+                elif self._value is None:
+                    self.files[-1].size_bytes += len(event)
+                    found.append(FileData(len(self.files) - 1, bytes(event)))
+                else:
+                    self._add(event)
+        except MultipartError as broken:
+            if str(broken).startswith(_AFTER_THE_END):
+                # It is no part of the form (RFC 2046, 5.1.1), and the parser, which is
+                # strict about it, says so in no other way.
+                self._ended = True
+                return found
+            raise _refused(str(broken).rstrip(".") or "it is malformed") from None
+        return found
+
+    def close(self) -> None:
+        """The body has ended. Raises `RefusedRequest` when the form has not."""
+        if self._ended:
+            return
+        try:
+            self._parser.close()
+        except MultipartError:
+            raise _refused("it ends before its last boundary") from None
+
+    def _begin(self, segment: MultipartSegment) -> None:
+        unknown = {name for name, _ in segment.headerlist} - _HEADERS
+        if unknown:
+            raise _refused(f"a part has the header {min(unknown)[:64]!r}")
+        name = segment.name
+        if segment.disposition != "form-data" or not name:
+            raise _refused("a part has no name")
+        if segment.filename is not None:
+            self._value = None
+            file = FormFile(name, segment.filename, segment.content_type or "")
+            self.files.append(file)
+            return
+        if name in self.fields and not name.endswith("[]"):
+            raise RefusedRequest(
+                Failure(
+                    FailureKind.BAD_REQUEST,
+                    f"The form has the field {name[:64]!r} twice. Send it once.",
+                    param=name[:64],
+                )
+            )
+        self._name, self._value = name, bytearray()
+
+    def _add(self, data: bytes | bytearray) -> None:
+        value = self._value
+        if value is None:
+            raise LookupError("data outside of a field")
+        value += data
+        self._fields_bytes += len(data)
+        if len(value) > FIELD_BYTES_MAX or self._fields_bytes > FIELDS_BYTES_MAX:
+            raise RefusedRequest(
+                Failure(
+                    FailureKind.TOO_LARGE,
+                    f"The form's fields are too long: at most {FIELD_BYTES_MAX >> 10} KiB each and "
+                    f"{FIELDS_BYTES_MAX >> 20} MiB together.",
+                    param=self._name[:64],
+                )
+            )
+
+    def _end(self) -> None:
+        if self._value is None:
+            return
+        try:
+            text = self._value.decode()
+        except UnicodeDecodeError:
+            raise _refused(f"the field {self._name[:64]!r} is not UTF-8") from None
+        if self._name.endswith("[]"):
+            self.fields.setdefault(self._name, []).append(text)
+        else:
+            self.fields[self._name] = text
+        self._value = None
+
+
+def _refused(why: str) -> RefusedRequest:
+    return RefusedRequest(
+        Failure(FailureKind.BAD_REQUEST, f"The form cannot be read: {why[:200]}.")
+    )

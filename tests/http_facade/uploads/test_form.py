@@ -1,0 +1,126 @@
+"""Forms are read strictly, in any pieces, and never in two ways."""
+
+from __future__ import annotations
+
+import contextlib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mintgate_facade.dialects.base import FailureKind, RefusedRequest
+from mintgate_facade.uploads.form import FIELD_BYTES_MAX, PARTS_MAX, FormReader
+
+BOUNDARY = "b0undary"
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+NAMES = st.text("abcdefgh_", min_size=1, max_size=12)
+
+
+def part(name: str, content: bytes, *, filename: str | None = None, extra: str = "") -> bytes:
+    given_name = "" if filename is None else f'; filename="{filename}"'
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{given_name}\r\n{extra}\r\n'
+    )
+    return head.encode() + content + b"\r\n"
+
+
+def form(*parts: bytes) -> bytes:
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def read(body: bytes, *cuts: int) -> tuple[FormReader, list[bytes]]:
+    reader = FormReader.of(TYPE)
+    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    files: list[bytes] = []
+    for start, end in pairwise(edges):
+        for data in reader.feed(body[start:end]):
+            while len(files) <= data.file_index:
+                files.append(b"")
+            files[data.file_index] += data.data
+    reader.close()
+    return reader, files
+
+
+def refusal(body: bytes) -> tuple[FailureKind, str]:
+    with pytest.raises(RefusedRequest) as caught:
+        read(body)
+    return caught.value.failure.kind, caught.value.failure.message
+
+
+@given(
+    fields=st.dictionaries(NAMES, st.text(max_size=60), max_size=5),
+    content=st.binary(max_size=400),
+    cuts=st.lists(st.integers(0, 900), max_size=8),
+)
+def test_pieces_make_no_difference(fields: dict[str, str], content: bytes, cuts: list[int]) -> None:
+    """However a body is cut, its fields and its file are what was sent."""
+    if f"--{BOUNDARY}".encode() in content:
+        return
+    parts = [part(name, value.encode()) for name, value in fields.items()]
+    body = form(*parts, part("file", content, filename="a.mp3"))
+    reader, files = read(body, *cuts)
+    assert reader.fields == fields
+    assert b"".join(files) == content
+    assert [(file.name, file.size_bytes) for file in reader.files] == [("file", len(content))]
+
+
+def test_names_with_brackets_are_lists() -> None:
+    """A field that may repeat says so in its name, as SDKs write it."""
+    body = form(part("include[]", b"logprobs"), part("include[]", b"usage"), part("model", b"m"))
+    assert read(body)[0].fields == {"include[]": ["logprobs", "usage"], "model": "m"}
+
+
+def test_a_field_twice_is_refused() -> None:
+    """Two models in one form would be held as one and billed as the other."""
+    kind, message = refusal(form(part("model", b"whisper-1"), part("model", b"gpt-4o-transcribe")))
+    assert kind is FailureKind.BAD_REQUEST
+    assert "'model' twice" in message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        form(part("model", b"whisper-1"))[:-14],
+        form(part("model", b"\xff\xfe")),
+        form(part("model", b"x", extra="Content-Transfer-Encoding: base64\r\n")),
+        form(f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\nx\r\n".encode()),
+        form(*[part(f"f{n}", b"") for n in range(PARTS_MAX + 1)]),
+        b"no form at all",
+    ],
+    ids=["truncated", "not utf-8", "encoded", "no name", "too many", "none"],
+)
+def test_what_can_be_misread_is_refused(body: bytes) -> None:
+    """A malformed form is told apart from a good one before anything is forwarded."""
+    kind, message = refusal(body)
+    assert kind is FailureKind.BAD_REQUEST
+    assert message.startswith("The form cannot be read: ")
+
+
+def test_fields_are_bounded() -> None:
+    """A field is kept in memory, so it may not be endless."""
+    kind, _ = refusal(form(part("prompt", b"x" * (FIELD_BYTES_MAX + 1))))
+    assert kind is FailureKind.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/json", FailureKind.UNSUPPORTED_MEDIA),
+        ("", FailureKind.UNSUPPORTED_MEDIA),
+        ("multipart/form-data", FailureKind.BAD_REQUEST),
+        ("multipart/form-data; boundary=" + "b" * 300, FailureKind.BAD_REQUEST),
+    ],
+)
+def test_a_body_that_is_no_form(content_type: str, kind: FailureKind) -> None:
+    """The content type decides, and must bring a boundary."""
+    with pytest.raises(RefusedRequest) as caught:
+        FormReader.of(content_type)
+    assert caught.value.failure.kind is kind
+
+
+@given(st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=4))
+def test_noise_is_refused_and_nothing_else(noise: bytes, cuts: list[int]) -> None:
+    """Whatever comes, a form is read or refused; no other error leaves the reader."""
+    body = f"--{BOUNDARY}\r\n".encode() + noise
+    with contextlib.suppress(RefusedRequest):
+        read(body, *cuts)
