@@ -63,6 +63,10 @@ STOP_GRACE_S = 1.0
 """Single calls end within milliseconds. Streams never end by themselves and are cut: their
 callers repeat what was not answered, by its id."""
 
+CLOCKS_APART_S_MAX = 300
+"""Holds and windows go by the database's clock, prices by this machine's. Machines that keep time
+differ by far less; with more, a price would be in force at a core long before or after its time."""
+
 POSTGRES_LANES = 2
 """Batches in flight. One waits for the database while another is decided; more would only make
 batches smaller. The embedded store has one writer, and so one lane."""
@@ -151,8 +155,25 @@ async def open_store(options: CoreOptions, clock: Clock = wall_clock_ms) -> Stor
     """
     if options.database is None:
         return SqliteStore.open(options.store_path, clock)
-    own = None if clock is wall_clock_ms else clock
-    return await PostgresStore.open(options.database, own)
+    if clock is not wall_clock_ms:
+        return await PostgresStore.open(options.database, clock)
+    store = await PostgresStore.open(options.database)
+    try:
+        _require_one_time(clock(), await store.now_ms())
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def _require_one_time(here_ms: int, there_ms: int) -> None:
+    """Refuse clocks of which one is plainly wrong. Raises `Unavailable`."""
+    apart_s = (here_ms - there_ms) // 1_000
+    if abs(apart_s) > CLOCKS_APART_S_MAX:
+        how = "ahead of" if apart_s > 0 else "behind"
+        raise Unavailable(
+            f"this machine's clock is {abs(apart_s)} s {how} the database's: set one of them right"
+        )
 
 
 @asynccontextmanager
