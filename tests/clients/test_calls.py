@@ -211,11 +211,21 @@ def test_grant_needs_an_amount() -> None:
     )
 
 
-def test_only_the_account_cannot_be_repeated() -> None:
-    """Making an account has no id of its own, so it is sent once."""
-    assert not accounts.create("acme", grant_usd="1").repeatable
+def test_only_a_rotation_with_grace_cannot_be_repeated() -> None:
+    """What makes something has an id of its own; a grace period would go to the lost secret."""
+    assert not keys.rotate("key_1", grace_ms=1).repeatable
+    assert keys.rotate("key_1").repeatable
+    assert accounts.create("acme", grant_usd="1").repeatable
     assert keys.mint("ada").repeatable
     assert meter.usage().repeatable
+
+
+def test_an_account_has_an_idempotency_key() -> None:
+    """The caller's, or one that the client makes anew for each call."""
+    assert request(accounts.create("a", idempotency_key="evt_1")).idempotency_key == "evt_1"
+    made = {request(accounts.create("a")).idempotency_key for _ in range(2)}
+    assert len(made) == 2
+    assert "" not in made
 
 
 def test_a_page_leads_to_the_next() -> None:

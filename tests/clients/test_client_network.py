@@ -123,14 +123,26 @@ async def test_refusals_are_not_retried(run: Run, core: FakeCore, refusal: Excep
     assert len(core.requests("Release")) == 1
 
 
-async def test_a_new_account_is_asked_for_once(run: Run, core: FakeCore) -> None:
-    """Without an id of its own the call is not repeated, and says that nobody knows."""
+async def test_a_retried_account_keeps_its_idempotency_key(run: Run, core: FakeCore) -> None:
+    """A lost answer is asked for again under the same key, so that there is one account."""
     core.will("CreateAccount", grpc.StatusCode.UNAVAILABLE)
 
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(Unavailable):
         await run("accounts.create", "acme")
 
-    assert len(core.requests("CreateAccount")) == 1
+    keys = [request.idempotency_key for request in core.requests("CreateAccount")]
+    assert len(keys) > 1
+    assert len(set(keys)) == 1
+
+
+async def test_a_rotation_with_grace_is_asked_for_once(run: Run, core: FakeCore) -> None:
+    """What must not be repeated is not, and says that nobody knows."""
+    core.will("Rotate", grpc.StatusCode.UNAVAILABLE)
+
+    with pytest.raises(OutcomeUnknown):
+        await run("keys.rotate", "key_1", grace_ms=1)
+
+    assert len(core.requests("Rotate")) == 1
 
 
 async def test_cap_exceeded_brings_its_amounts(run: Run, core: FakeCore) -> None:

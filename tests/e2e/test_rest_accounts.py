@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from mintgate.ids import new_id
 from mintgate.v1.meter_pb2 import ModelPrice, RateSet
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS, UNIT_OUTPUT_TOKENS, UnitPrice
 
@@ -37,6 +38,22 @@ def test_make_and_list(gateway: Installation) -> None:
     assert account["id"] in listed
     assert len(listed) == len(set(listed)) >= 2
     assert master["secret"] not in json.dumps(rest.ok("GET", "/v1/accounts?limit=1000"))
+
+
+def test_a_repeat_is_the_same_account(gateway: Installation) -> None:
+    """The same Idempotency-Key answers account and secret again, with another body it is 409."""
+    rest = operator(gateway)
+    once = new_id().hex()
+    body = {"name": "Twice", "grant_usd": 3}
+    first = rest.call("POST", "/v1/accounts", body, idempotency_key=once)
+    again = rest.call("POST", "/v1/accounts", body, idempotency_key=once)
+    assert (first.status, again.status) == (201, 201)
+    assert first.json() | {"replayed": True} == again.json()
+    secret = again.json()["master_key"]["secret"]
+    assert Rest(gateway, secret).ok("GET", "/v1/billing/balance")["balance_nanos"] == 3 * 10**9
+    other = rest.call("POST", "/v1/accounts", body | {"grant_usd": 4}, idempotency_key=once)
+    error = failure(other, 409)
+    assert (error["code"], error["param"]) == ("idempotency_conflict", "grant_usd")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ class CreatedAccount:
     account: Account
     master_key: Key
     master_secret: str = field(repr=False)
+    replayed: bool = False
+    """An earlier answer for the same idempotency key was repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,7 @@ async def _serving(
         ready = Readiness(store, healthy, ("", *SERVICES))
         await ready.check()
         server, port = await _server(
-            store, lanes, admission, desk, mint, tail, metrics, traces, options, healthy
+            store, admission, desk, mint, tail, metrics, traces, options, healthy
         )
         keeping = []
         if options.sweep:
@@ -263,7 +263,6 @@ async def _serving(
 
 async def _server(
     store: Store,
-    lanes: Lanes,
     admission: Admission,
     desk: Desk,
     mint: Mint,
@@ -291,7 +290,7 @@ async def _server(
     keys_pb2_grpc.add_KeysServiceServicer_to_server(
         KeysService(store, gatekeeper, mint, admission.changed), server
     )
-    keys_pb2_grpc.add_AccountsServiceServicer_to_server(AccountsService(store, lanes, mint), server)
+    keys_pb2_grpc.add_AccountsServiceServicer_to_server(AccountsService(store, mint), server)
     meter_pb2_grpc.add_MeterServiceServicer_to_server(
         MeterService(store, gatekeeper, desk, tail), server
     )

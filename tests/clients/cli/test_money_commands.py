@@ -58,11 +58,12 @@ def test_accounts(against: Mintgate, core: FakeCore) -> None:
     )
     core.will("ListAccounts", keys_pb2.ListAccountsResponse(accounts=[ACCOUNT]))
 
-    made = against("accounts", "create", "acme", "--grant-usd", "25")
+    made = against("accounts", "create", "acme", "--grant-usd", "25", "--idempotency-key", "evt_1")
     listed = against("accounts", "list", "--json").json
 
     assert "master key (shown once): qlk_live_m" in made.out
     assert core.requests("CreateAccount")[0].grant_nano_usd == 25_000_000_000
+    assert core.requests("CreateAccount")[0].idempotency_key == "evt_1"
     assert listed["accounts"][0]["name"] == "acme"
     assert "prepaid" in against("accounts", "list").out
 

@@ -180,6 +180,7 @@ async def test_accounts_are_listed_in_pages(rig: Rig) -> None:
         ("grant_nano_usd", {"name": "x", "grant_nano_usd": -1}),
         ("grant_nano_usd", {"name": "x", "grant_nano_usd": 2**62}),
         ("grant_nano_usd", {"name": "x", "postpaid": True, "grant_nano_usd": 1}),
+        ("idempotency_key", {"name": "x", "idempotency_key": "k" * 256}),
     ],
 )
 async def test_an_account_has_its_limits(rig: Rig, field: str, values: dict[str, Any]) -> None:

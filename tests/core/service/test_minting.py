@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from mintgate import IdempotencyConflict, InvalidArgument, Minted
+from mintgate import CreatedAccount, IdempotencyConflict, InvalidArgument, Minted
 from mintgate.v1 import keys_pb2, ledger_pb2
 from mintgate_core.secrets_of_keys import digest
 from mintgate_core.service.minting import Minted as CoreMinted
@@ -187,3 +187,77 @@ async def test_only_the_digest_is_kept(rig: Rig) -> None:
     assert key.key_id == first.key.id
     assert first.secret not in repr(key)
     assert first.secret not in repr(CoreMinted(key, first.secret))
+
+
+# ------------------------------------------------------------------------------- accounts
+
+
+async def create(rig: Rig, **changes: Any) -> CreatedAccount:
+    """Make an account under WEBHOOK unless told otherwise."""
+    values: dict[str, Any] = {"name": "acme", "grant_usd": "5", "idempotency_key": WEBHOOK}
+    return await rig.client(OPERATOR).accounts.create(**(values | changes))
+
+
+async def test_a_repeated_account_is_the_same_account(rig: Rig) -> None:
+    """A repeat, also after a restart, tells the account and the secret again; money comes once."""
+    first = await create(rig)
+    again = await create(rig)
+    await rig.restart()
+    later = await create(rig)
+    assert [made.replayed for made in (first, again, later)] == [False, True, True]
+    assert first.account == again.account == later.account
+    assert first.master_secret == again.master_secret == later.master_secret
+    balance = await rig.client(later.master_secret).ledger.balance()
+    assert balance.balance_nano_usd == 5 * 10**9
+    assert len((await rig.client(OPERATOR).accounts.list_page()).accounts) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("name", {"name": "other"}),
+        ("grant_nano_usd", {"grant_usd": "6"}),
+        ("postpaid", {"grant_usd": None, "postpaid": True}),
+    ],
+)
+async def test_a_repeated_account_with_another_wish_is_a_conflict(
+    rig: Rig, field: str, change: dict[str, Any]
+) -> None:
+    """The same idempotency key with another body names a field that differs, and makes nothing."""
+    await create(rig, **({"grant_usd": None} if field == "postpaid" else {}))
+    with pytest.raises(IdempotencyConflict) as caught:
+        await create(rig, **change)
+    assert caught.value.field == field
+    assert len((await rig.client(OPERATOR).accounts.list_page()).accounts) == 2
+
+
+async def test_accounts_at_once_are_one_account(rig: Rig) -> None:
+    """Twenty concurrent repeats are answered with one account and one secret."""
+    made = await asyncio.gather(*[create(rig) for _ in range(20)])
+    assert len({m.account.id for m in made}) == len({m.master_secret for m in made}) == 1
+    assert [m.replayed for m in made].count(False) == 1
+    assert len((await rig.client(OPERATOR).accounts.list_page()).accounts) == 2
+
+
+async def test_an_account_and_a_mint_may_share_a_name(rig: Rig) -> None:
+    """The operator's idempotency key of an account is not that of a mint."""
+    made = await create(rig)
+    minted = await mint(rig, OPERATOR)
+    assert not minted.replayed
+    assert (await create(rig)).master_secret == made.master_secret != minted.secret
+
+
+async def test_an_account_whose_secret_was_rotated_is_not_told_again(rig: Rig) -> None:
+    """The secret that a repeat could tell opens nothing any more, so there is none."""
+    made = await create(rig)
+    await rig.client(OPERATOR).keys.rotate(made.master_key.id)
+    with pytest.raises(IdempotencyConflict) as caught:
+        await create(rig)
+    assert caught.value.field == "idempotency_key"
+
+
+async def test_an_account_is_made_anew_after_a_day(rig: Rig, clock: TurnedClock) -> None:
+    """An idempotency key that is a day old names another account."""
+    first = await create(rig)
+    clock.advance(DAY_MS + 1)
+    assert (await create(rig)).account.id != first.account.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mintgate import ids
 from mintgate.types import CreatedAccount
 from mintgate.v1 import keys_pb2
 from mintgate.v1.keys_pb2_grpc import AccountsServiceStub
@@ -20,28 +21,38 @@ def create(
     postpaid: bool = False,
     grant_usd: Usd | None = None,
     grant_nano_usd: int | None = None,
+    idempotency_key: str | None = None,
     timeout_s: float | None = None,
     credential: str | None = None,
 ) -> Call[CreatedAccount]:
     """Make an account with its first master key. Operator only.
 
     A prepaid account starts with the grant as its balance; a postpaid one has
-    no ceiling of its own. Not repeated on a lost answer, which would make two.
+    no ceiling of its own. Give the id of the event that caused the call as
+    `idempotency_key`: a repeat within 24 hours answers the same account and the
+    same secret. Without one the client makes its own, so that a retry of this
+    call does not make two accounts.
+
+    Raises `InvalidArgument`, `PermissionDenied`, `IdempotencyConflict`.
     """
     amount = exact_nano_usd(grant_usd, grant_nano_usd, name="grant", required=False)
     request = keys_pb2.CreateAccountRequest(
-        name=name, postpaid=postpaid, grant_nano_usd=amount or 0
+        name=name,
+        postpaid=postpaid,
+        grant_nano_usd=amount or 0,
+        idempotency_key=idempotency_key or ids.id_text(ids.new_id()),
     )
 
     def read(response: keys_pb2.CreateAccountResponse) -> CreatedAccount:
-        return CreatedAccount(response.account, response.master_key, response.master_secret)
+        return CreatedAccount(
+            response.account, response.master_key, response.master_secret, response.replayed
+        )
 
     return Call(
         stub=AccountsServiceStub,
         method="CreateAccount",
         request=request,
         read=read,
-        repeatable=False,
         timeout_s=timeout_s,
         credential=credential,
     )

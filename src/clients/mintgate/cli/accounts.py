@@ -23,19 +23,23 @@ def create(
     postpaid: Annotated[
         bool, typer.Option("--postpaid", help="Without a ceiling of its own.")
     ] = False,
+    idempotency_key: Annotated[str | None, typer.Option("--idempotency-key")] = None,
     target: TargetOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an account. Its first master key is printed here and nowhere else, ever."""
     with connect(target, key) as connection:
-        created = connection.client.accounts.create(name, postpaid=postpaid, grant_usd=grant_usd)
+        created = connection.client.accounts.create(
+            name, postpaid=postpaid, grant_usd=grant_usd, idempotency_key=idempotency_key
+        )
     if as_json:
         print_json(
             {
                 "account": message_json(created.account),
                 "master_key": message_json(created.master_key),
                 "master_secret": created.master_secret,
+                "replayed": created.replayed,
             }
         )
         return

@@ -842,20 +842,29 @@ class CreateAccountRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     POSTPAID_FIELD_NUMBER: _builtins.int
     GRANT_NANO_USD_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     postpaid: _builtins.bool
     grant_nano_usd: _builtins.int
-    """First balance of a prepaid wallet, nano-USD, 0..2^62."""
+    """First balance of a prepaid wallet, nano-USD, 0..2^62. Booked together with
+    the account, or neither is made.
+    """
+    idempotency_key: _builtins.str
+    """At most 255 characters. A repeat within 24 hours answers the same account
+    and the same secret; with other content it is a conflict. Empty: each call
+    makes an account.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         postpaid: _builtins.bool = ...,
         grant_nano_usd: _builtins.int = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_nano_usd", b"grant_nano_usd", "name", b"name", "postpaid", b"postpaid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_nano_usd", b"grant_nano_usd", "idempotency_key", b"idempotency_key", "name", b"name", "postpaid", b"postpaid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -868,7 +877,10 @@ class CreateAccountResponse(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     MASTER_KEY_FIELD_NUMBER: _builtins.int
     MASTER_SECRET_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     master_secret: _builtins.str
+    replayed: _builtins.bool
+    """An earlier answer for the same idempotency_key is repeated."""
     @_builtins.property
     def account(self) -> Global___Account: ...
     @_builtins.property
@@ -881,10 +893,11 @@ class CreateAccountResponse(_message.Message):
         account: Global___Account | None = ...,
         master_key: Global___Key | None = ...,
         master_secret: _builtins.str = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "master_key", b"master_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "master_key", b"master_key", "master_secret", b"master_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "master_key", b"master_key", "master_secret", b"master_secret", "replayed", b"replayed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,15 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from grpc import aio
-from mintgate.ids import new_id
 from mintgate.v1 import keys_pb2, keys_pb2_grpc
 
-from mintgate_core.lane import Lanes
 from mintgate_core.ledger import allowed
-from mintgate_core.ledger.errors import Forbidden, Invalid, LedgerError, NotFound
+from mintgate_core.ledger.errors import Forbidden, Invalid, NotFound
 from mintgate_core.ledger.limits import ROTATION_GRACE_MS_MAX
-from mintgate_core.ledger.money import UNLIMITED
-from mintgate_core.ledger.operations import Grant
 from mintgate_core.ledger.types import Key, KeyStatus
 from mintgate_core.secrets_of_keys import digest, display_prefix, new_secret
 from mintgate_core.service import convert, minting, places, requests
@@ -249,28 +245,19 @@ FIELDS: dict[int, tuple[str, Callable[[keys_pb2.Key, int], object]]] = {
 class AccountsService(keys_pb2_grpc.AccountsServiceServicer):
     """See proto/mintgate/v1/keys.proto."""
 
-    def __init__(self, store: Store, lanes: Lanes, mint: Mint) -> None:
+    def __init__(self, store: Store, mint: Mint) -> None:
         self._store = store
-        self._lanes = lanes
         self._mint = mint
 
     async def CreateAccount(
         self, request: keys_pb2.CreateAccountRequest, context: Context
     ) -> keys_pb2.CreateAccountResponse:
-        # A wallet's ceiling stays under UNLIMITED; said before the account is made.
-        first = requests.number(request.grant_nano_usd, "grant_nano_usd", UNLIMITED - 1)
-        if first and request.postpaid:
-            raise Invalid("a postpaid wallet takes no grants", field="grant_nano_usd")
-        account, master = await self._mint.account(request.name, postpaid=request.postpaid)
-        if first:
-            grant = Grant(new_id(), account.wallet_id, first, "first balance")
-            (answer,) = await self._lanes.submit([grant])
-            if isinstance(answer, LedgerError):
-                raise answer
+        account, master = await self._mint.create(CALLER.get(), request)
         return keys_pb2.CreateAccountResponse(
             account=convert.account(account),
             master_key=convert.key(master.key, {}, account.created_at_ms),
             master_secret=master.secret,
+            replayed=master.replayed,
         )
 
     async def ListAccounts(

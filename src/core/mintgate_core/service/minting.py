@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
+from mintgate.ids import new_id
 from mintgate.v1 import keys_pb2
 
 from mintgate_core.ids import new_account_id, new_key_id, new_line_id
-from mintgate_core.ledger.errors import Conflict, IdempotencyConflict
+from mintgate_core.ledger.errors import Bug, Conflict, IdempotencyConflict, Invalid
+from mintgate_core.ledger.money import UNLIMITED
+from mintgate_core.ledger.operations import Grant
 from mintgate_core.ledger.types import (
     Account,
     Key,
@@ -85,17 +89,11 @@ class Mint:
                 earlier = await self._store.mint_replay(caller.minter_id, name)
                 if earlier is None:
                     raise
-        return await self._repeat(caller, account, request, earlier)
+        return await self._repeat(caller, _canonical(account, request), earlier)
 
-    async def _repeat(
-        self,
-        caller: Principal,
-        account: Account,
-        request: keys_pb2.MintRequest,
-        earlier: MintReplay,
-    ) -> Minted:
+    async def _repeat(self, caller: Principal, canonical: str, earlier: MintReplay) -> Minted:
         before = json.loads(earlier.request_json)
-        now = json.loads(_canonical(account, request))
+        now = json.loads(canonical)
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
                 raise IdempotencyConflict(
@@ -144,10 +142,66 @@ class Mint:
             rate_limits=requests.rate_limits(request.rate_limits),
         )
 
-    async def account(
-        self, name: str, *, postpaid: bool, secret: str = "", account_id: str = ""
+    async def create(
+        self, caller: Principal, request: keys_pb2.CreateAccountRequest
     ) -> tuple[Account, Minted]:
-        """Make an account with its first master key."""
+        """Make an account, or repeat the answer of the same request within a day.
+
+        Raises `Invalid` naming a field, and `IdempotencyConflict` naming the
+        first field in which a repeat differs.
+        """
+        # A wallet's ceiling stays under UNLIMITED.
+        first = requests.number(request.grant_nano_usd, "grant_nano_usd", UNLIMITED - 1)
+        if first and request.postpaid:
+            raise Invalid("a postpaid wallet takes no grants", field="grant_nano_usd")
+        if not request.idempotency_key:
+            return await self.account(request.name, postpaid=request.postpaid, first_nano_usd=first)
+        requests.text(request.idempotency_key, "idempotency_key", IDEMPOTENCY_KEY_CHARACTERS_MAX)
+        # Apart from the caller's mints, which may use the same text.
+        name = hashlib.sha256(b"account\0" + request.idempotency_key.encode()).digest()
+        earlier = await self._store.mint_replay(caller.minter_id, name)
+        if earlier is None:
+            salt = new_salt()
+
+            def replay(master: Key) -> MintReplay:
+                return MintReplay(
+                    minter_key_id=caller.minter_id,
+                    idempotency_sha256=name,
+                    request_json=_canonical_account(request),
+                    salt=salt,
+                    key_id=master.key_id,
+                    created_at_ms=master.created_at_ms,
+                )
+
+            try:
+                return await self.account(
+                    request.name,
+                    postpaid=request.postpaid,
+                    secret=derived_secret(caller.secret, salt),
+                    first_nano_usd=first,
+                    replay=replay,
+                )
+            except Conflict:
+                earlier = await self._store.mint_replay(caller.minter_id, name)
+                if earlier is None:
+                    raise
+        minted = await self._repeat(caller, _canonical_account(request), earlier)
+        account = await self._store.account(minted.key.account_id)
+        if account is None:
+            raise Bug("a key has no account")
+        return account, minted
+
+    async def account(
+        self,
+        name: str,
+        *,
+        postpaid: bool,
+        secret: str = "",
+        account_id: str = "",
+        first_nano_usd: int = 0,
+        replay: Callable[[Key], MintReplay] | None = None,
+    ) -> tuple[Account, Minted]:
+        """Make an account with its first balance and its first master key, or nothing."""
         now_ms = await self._store.now_ms()
         account = Account(
             account_id=account_id or new_account_id(),
@@ -159,7 +213,12 @@ class Mint:
         secret = secret or new_secret()
         request = keys_pb2.MintRequest(name="master", scope=keys_pb2.KEY_SCOPE_MASTER)
         master = await self._build(account, request, secret)
-        await self._store.add_account(account, master)
+        first = None
+        if first_nano_usd:
+            first = Grant(new_id(), account.wallet_id, first_nano_usd, "first balance")
+        await self._store.add_account(
+            account, master, first=first, replay=replay(master) if replay else None
+        )
         return account, Minted(master, secret)
 
 
@@ -209,6 +268,15 @@ def _canonical(account: Account, request: keys_pb2.MintRequest) -> str:
         fields["allowed_origins"] = list(request.allowed_origins)
     if request.allowed_cidrs:
         fields["allowed_cidrs"] = list(request.allowed_cidrs)
+    return json.dumps(fields, sort_keys=True)
+
+
+def _canonical_account(request: keys_pb2.CreateAccountRequest) -> str:
+    fields = {
+        "name": request.name,
+        "postpaid": request.postpaid,
+        "grant_nano_usd": request.grant_nano_usd,
+    }
     return json.dumps(fields, sort_keys=True)
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.operations import Answer, Grant, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Job, Key, Line
 from mintgate_core.stores.objects import ObjectBook
 
@@ -223,10 +223,18 @@ class Store(Protocol):
     async def lines(self, line_ids: Sequence[int]) -> dict[int, Line]:
         """The lines that exist among those asked for."""
 
-    async def add_account(self, account: Account, master: Key) -> None:
-        """Create an account, its wallet line, and its first key with its line.
+    async def add_account(
+        self,
+        account: Account,
+        master: Key,
+        *,
+        first: Grant | None = None,
+        replay: MintReplay | None = None,
+    ) -> None:
+        """Create an account, its wallet line with its first balance, and its first key and line.
 
-        Raises `Conflict` when one of the ids or the secret is taken.
+        All of it or nothing. Raises `Conflict` when one of the ids or the secret is taken or
+        when `replay` lost a race against the same request, and what refuses a grant.
         """
 
     async def account(self, account_id: str) -> Account | None:

@@ -13,7 +13,8 @@ from mintgate_core.clock import Clock, MonotoneClock, wall_clock_ms
 from mintgate_core.ledger.books import Books, Needs
 from mintgate_core.ledger.decide import decide
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.opening import opened
+from mintgate_core.ledger.operations import Answer, Grant, Operation
 from mintgate_core.ledger.types import (
     Account,
     ChargeDetail,
@@ -23,7 +24,6 @@ from mintgate_core.ledger.types import (
     JournalKind,
     Key,
     Line,
-    LineKind,
 )
 from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores.base import (
@@ -155,16 +155,23 @@ class MemoryStore:
     async def lines(self, line_ids: Sequence[int]) -> dict[int, Line]:
         return {i: replace(self.line_by_id[i]) for i in line_ids if i in self.line_by_id}
 
-    async def add_account(self, account: Account, master: Key) -> None:
+    async def add_account(
+        self,
+        account: Account,
+        master: Key,
+        *,
+        first: Grant | None = None,
+        replay: MintReplay | None = None,
+    ) -> None:
+        wallet, entries = opened(account, first)
         taken = account.account_id in self.account_by_id or account.wallet_id in self.line_by_id
-        if taken or self._taken(master):
-            raise Conflict("an id of the account is taken")
+        if taken or self._taken(master) or await self._answered(replay):
+            raise Conflict("an id of the account is taken, or the same request was answered")
         self.account_by_id[account.account_id] = account
-        ceiling = account.first_ceiling
-        self.line_by_id[account.wallet_id] = Line(
-            account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling
-        )
-        await self.add_key(master)
+        self.line_by_id[account.wallet_id] = wallet
+        for entry in entries:
+            self.entries[entry.operation_id] = {entry.kind: entry}
+        await self.add_key(master, replay)
 
     async def account(self, account_id: str) -> Account | None:
         return self.account_by_id.get(account_id)
@@ -174,9 +181,7 @@ class MemoryStore:
         return sorted(found, key=lambda a: a.account_id)[:limit]
 
     async def add_key(self, key: Key, replay: MintReplay | None = None) -> None:
-        if replay is not None and await self.mint_replay(
-            replay.minter_key_id, replay.idempotency_sha256
-        ):
+        if await self._answered(replay):
             raise Conflict("the same mint was answered just now")
         if self._taken(key):
             raise Conflict("an id of the key is taken")
@@ -185,6 +190,12 @@ class MemoryStore:
         self.key_by_id[key.key_id] = key
         line = lifetime_line(key)
         self.line_by_id[line.line_id] = line
+
+    async def _answered(self, replay: MintReplay | None) -> bool:
+        if replay is None:
+            return False
+        found = await self.mint_replay(replay.minter_key_id, replay.idempotency_sha256)
+        return found is not None
 
     def _taken(self, key: Key) -> bool:
         return (

@@ -82,12 +82,6 @@ def changed_line(value: Line) -> tuple[object, ...]:
     return (value.cap, value.ceiling, value.held, value.spent, value.seq, value.line_id)
 
 
-def wallet_line(account: Account) -> Line:
-    """The line of a new account's wallet."""
-    ceiling = account.first_ceiling
-    return Line(account.wallet_id, account.wallet_id, LineKind.WALLET, ceiling, ceiling)
-
-
 def measured(text: str) -> Measured:
     """Stored units and prices."""
     value = orjson.loads(text)

@@ -270,9 +270,10 @@ class AccountAnswer(Strict):
 
 
 class MadeAccount(AccountAnswer):
-    """An account with its first master key."""
+    """An account with its first master key; `replayed` when an earlier answer is repeated."""
 
     master_key: RotatedKey
+    replayed: bool
 
 
 class AccountListAnswer(Strict):

@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from mintgate_core.ledger.errors import Conflict, LedgerError, NotFound
+from mintgate_core.ledger.errors import Conflict, Invalid, LedgerError, NotFound
+from mintgate_core.ledger.money import UNLIMITED
+from mintgate_core.ledger.operations import Grant, Granted
 from mintgate_core.ledger.types import (
     Account,
     Key,
@@ -21,6 +23,7 @@ from mintgate_core.stores.conformance.builders import (
     Tenant,
     audited,
     build_key,
+    new_id,
     unique,
     used,
 )
@@ -29,6 +32,68 @@ from mintgate_core.stores.conformance.builders import (
 @audited
 class DirectoryConformance:
     """See the module."""
+
+    async def test_account_opens_with_its_balance(self, store: Store, clock: SettableClock) -> None:
+        """The first grant is in the journal and on the wallet as soon as the account is there."""
+        account, master, first = _opening(clock())
+        await store.add_account(account, master, first=first)
+        wallet = (await store.lines([account.wallet_id]))[account.wallet_id]
+        assert (wallet.cap, wallet.ceiling, wallet.seq, *used(wallet)) == (500, 500, 1, 0, 0)
+        (entry,) = await store.journal(account.wallet_id, 0, 10)
+        assert (entry.operation_id, entry.granted, entry.seq) == (first.grant_id, 500, 1)
+        assert (entry.at_ms, entry.note) == (clock(), "first")
+        # A repeat of the grant is known, and money added later comes on top.
+        tenant = Tenant(store, account, master)
+        assert await tenant.apply(first) == Granted(500)
+        assert await tenant.grant(7) == 507
+
+    async def test_account_that_is_refused_leaves_nothing(
+        self, store: Store, clock: SettableClock
+    ) -> None:
+        """A balance that cannot be, or an id that is taken, makes no part of an account."""
+        account, master, first = _opening(clock())
+        postpaid = replace(account, postpaid=True)
+        for made, grant in (
+            (postpaid, first),
+            (account, replace(first, amount_nano_usd=UNLIMITED)),
+        ):
+            try:
+                await store.add_account(made, master, first=grant)
+            except LedgerError as error:
+                refusal: LedgerError | None = error
+            else:
+                refusal = None
+            assert isinstance(refusal, Invalid)
+        taken = await Tenant.open(store)
+        assert await _conflicts(
+            store, account, replace(master, secret_sha256=taken.master.secret_sha256), first
+        )
+        assert await store.account(account.account_id) is None
+        assert await store.lines([account.wallet_id, *master.line_ids]) == {}
+        assert await store.wallet_of(first.grant_id) is None
+        await store.add_account(account, master, first=first)
+
+    async def test_same_account_at_once_is_made_once(
+        self, store: Store, clock: SettableClock
+    ) -> None:
+        """Of equal requests at the same time one wins; the others make nothing."""
+        openings = [_opening(clock()) for _ in range(4)]
+        results = await asyncio.gather(
+            *(
+                store.add_account(
+                    account, master, first=first, replay=_replay(openings[0][1], master, clock())
+                )
+                for account, master, first in openings
+            ),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in results if result] == [Conflict] * 3
+        (made,) = await store.accounts("", 10)
+        found = await store.mint_replay(openings[0][1].key_id, b"idempotency")
+        assert found is not None
+        (master,) = (m for a, m, _ in openings if a == made)
+        assert found.key_id == master.key_id
+        assert (await store.lines([a.wallet_id for a, _, _ in openings])).keys() == {made.wallet_id}
 
     async def test_account_is_read_back(self, store: Store) -> None:
         """An account comes with its wallet line and its master key's line."""
@@ -193,6 +258,13 @@ class DirectoryConformance:
         assert await store.lines(lost.line_ids) == {}
 
 
+def _opening(now_ms: int) -> tuple[Account, Key, Grant]:
+    number = unique()
+    account = Account(f"acc_{number:08}", "opened", number, postpaid=False, created_at_ms=now_ms)
+    master = build_key(account, scope=KeyScope.MASTER)
+    return account, master, Grant(new_id(), account.wallet_id, 500, "first")
+
+
 def _replay(minter: Key, key: Key, now_ms: int) -> MintReplay:
     return MintReplay(minter.key_id, b"idempotency", '{"name":"x"}', b"salt", key.key_id, now_ms)
 
@@ -205,9 +277,11 @@ async def _keys(
     )
 
 
-async def _conflicts(store: Store, account: Account | None, key: Key) -> bool:
+async def _conflicts(
+    store: Store, account: Account | None, key: Key, first: Grant | None = None
+) -> bool:
     try:
-        await (store.add_account(account, key) if account else store.add_key(key))
+        await (store.add_account(account, key, first=first) if account else store.add_key(key))
     except Conflict:
         return True
     return False

@@ -7,42 +7,56 @@ from collections.abc import Sequence
 import psycopg
 
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.types import Account, Key, Line
+from mintgate_core.ledger.types import Account, Entry, Key, Line
 from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores import rows
 from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
+from mintgate_core.stores.columns import JOURNAL_COLUMNS
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.arrays import Bigints, Texts, columns
 from mintgate_core.stores.postgres.session import Session, Statement
 
 
-async def add_account(session: Session, account: Account, master: Key) -> None:
+async def add_account(
+    session: Session,
+    account: Account,
+    master: Key,
+    wallet: tuple[Line, list[Entry]],
+    replay: MintReplay | None,
+) -> None:
     """Create an account, its wallet and its first key. Raises `Conflict` when an id is taken."""
+    line, entries = wallet
+    statements: list[Statement] = [
+        (sql.INSERT_ACCOUNT, rows.account_row(account)),
+        (sql.INSERT_LINE, rows.line_row(line)),
+    ]
+    if entries:
+        arrays = columns(sql.kinds(JOURNAL_COLUMNS), map(rows.entry_row, entries))
+        statements.append((sql.INSERT_JOURNAL, arrays))
+    statements += _remembered(replay, account.created_at_ms)
     try:
-        await _insert(
-            session,
-            [
-                (sql.INSERT_ACCOUNT, rows.account_row(account)),
-                (sql.INSERT_LINE, rows.line_row(rows.wallet_line(account))),
-                *_key_and_line(master),
-            ],
-        )
+        await _insert(session, [*statements, *_key_and_line(master)])
     except psycopg.errors.UniqueViolation:
-        raise Conflict("an id of the account or of its key is taken") from None
+        raise Conflict(
+            "an id of the account or of its key is taken, or the same request was answered"
+        ) from None
 
 
 async def add_key(session: Session, key: Key, replay: MintReplay | None, now_ms: int) -> None:
     """Create a key with its cap line; the replay row decides between two equal mints."""
-    statements: list[Statement] = []
-    if replay is not None:
-        statements = [
-            (sql.DELETE_OLD_REPLAYS, [now_ms - MINT_REPLAY_MS]),
-            (sql.INSERT_REPLAY, rows.replay_row(replay)),
-        ]
     try:
-        await _insert(session, [*statements, *_key_and_line(key)])
+        await _insert(session, [*_remembered(replay, now_ms), *_key_and_line(key)])
     except psycopg.errors.UniqueViolation:
         raise Conflict("an id of the key is taken, or the same mint was answered") from None
+
+
+def _remembered(replay: MintReplay | None, now_ms: int) -> list[Statement]:
+    if replay is None:
+        return []
+    return [
+        (sql.DELETE_OLD_REPLAYS, [now_ms - MINT_REPLAY_MS]),
+        (sql.INSERT_REPLAY, rows.replay_row(replay)),
+    ]
 
 
 def _key_and_line(key: Key) -> list[Statement]:

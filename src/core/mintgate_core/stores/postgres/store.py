@@ -14,7 +14,8 @@ from functools import partial
 
 from mintgate_core.clock import Clock
 from mintgate_core.ledger.errors import Unavailable
-from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.opening import opened
+from mintgate_core.ledger.operations import Answer, Grant, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
 from mintgate_core.stores import rows
 from mintgate_core.stores.audited import Audited
@@ -159,8 +160,16 @@ class PostgresStore:
     async def lines(self, line_ids: Sequence[int]) -> dict[int, Line]:
         return await self._read(lambda s: directory.lines(s, line_ids))
 
-    async def add_account(self, account: Account, master: Key) -> None:
-        await self._write(lambda s: directory.add_account(s, account, master))
+    async def add_account(
+        self,
+        account: Account,
+        master: Key,
+        *,
+        first: Grant | None = None,
+        replay: MintReplay | None = None,
+    ) -> None:
+        wallet = opened(account, first)
+        await self._write(lambda s: directory.add_account(s, account, master, wallet, replay))
 
     async def account(self, account_id: str) -> Account | None:
         return await self._read(lambda s: directory.account(s, account_id))

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from mintgate_core.ledger.errors import Conflict, NotFound
-from mintgate_core.ledger.types import Account, Key, Line
+from mintgate_core.ledger.types import Account, Entry, Key, Line
 from mintgate_core.ledger.windows import changed_caps, lifetime_line
 from mintgate_core.stores import rows
 from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
@@ -14,17 +14,25 @@ from mintgate_core.stores.columns import ACCOUNT_COLUMNS, KEY_COLUMNS
 from mintgate_core.stores.sqlite import sql
 
 
-def add_account(connection: sqlite3.Connection, account: Account, master: Key) -> None:
+def add_account(
+    connection: sqlite3.Connection,
+    account: Account,
+    master: Key,
+    wallet: tuple[Line, list[Entry]],
+    replay: MintReplay | None,
+) -> None:
     """Create an account, its wallet and its first key. Raises `Conflict` when an id is taken."""
+    line, entries = wallet
     try:
         connection.execute(
             sql.INSERT_ACCOUNT,
             rows.account_row(account),
         )
-        _insert_line(connection, rows.wallet_line(account))
+        _insert_line(connection, line)
+        connection.executemany(sql.INSERT_JOURNAL, map(rows.entry_row, entries))
     except sqlite3.IntegrityError:
         raise Conflict("an id of the account is taken") from None
-    add_key(connection, master, None, account.created_at_ms)
+    add_key(connection, master, replay, account.created_at_ms)
 
 
 def add_key(

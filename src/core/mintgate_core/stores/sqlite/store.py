@@ -21,7 +21,8 @@ from typing import IO, TypeVar
 
 from mintgate_core.clock import Clock, MonotoneClock, wall_clock_ms
 from mintgate_core.ledger.errors import Bug, Unavailable
-from mintgate_core.ledger.operations import Answer, Operation
+from mintgate_core.ledger.opening import opened
+from mintgate_core.ledger.operations import Answer, Grant, Operation
 from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Key, Line
 from mintgate_core.stores import rows
 from mintgate_core.stores.audited import Audited
@@ -201,8 +202,16 @@ class SqliteStore:
     async def lines(self, line_ids: Sequence[int]) -> dict[int, Line]:
         return await self._read(lambda c: directory.lines(c, line_ids))
 
-    async def add_account(self, account: Account, master: Key) -> None:
-        await self._write(lambda c: directory.add_account(c, account, master))
+    async def add_account(
+        self,
+        account: Account,
+        master: Key,
+        *,
+        first: Grant | None = None,
+        replay: MintReplay | None = None,
+    ) -> None:
+        wallet = opened(account, first)
+        await self._write(lambda c: directory.add_account(c, account, master, wallet, replay))
 
     async def account(self, account_id: str) -> Account | None:
         return await self._read(lambda c: directory.account(c, account_id))
