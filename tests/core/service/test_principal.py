@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import pytest
@@ -18,7 +18,14 @@ from mintgate import (
 )
 from mintgate.errors import CREDENTIAL_FIELD
 from mintgate.v1 import error_pb2, keys_pb2, ledger_pb2
-from mintgate_core.service.principal import Principal, Role
+from mintgate_core.ledger.errors import KeyRevoked as CoreKeyRevoked
+from mintgate_core.ledger.errors import Unauthenticated as CoreUnauthenticated
+from mintgate_core.ledger.places import Place
+from mintgate_core.ledger.types import Key, KeyStatus
+from mintgate_core.service.principal import Gatekeeper, Principal, Role
+from mintgate_core.stores.conformance import SettableClock, Tenant
+from mintgate_core.stores.conformance.builders import build_key
+from mintgate_core.stores.memory import MemoryStore
 
 from tests.core.service.harness import (
     MODEL,
@@ -293,3 +300,56 @@ def test_a_principal_hides_its_secret() -> None:
     """A caller's repr, which may end up in a log, has no secret in it."""
     assert repr(Principal(Role.OPERATOR, secret=OPERATOR)) == "Principal(operator, -)"
     assert sha256(OPERATOR).hex() not in repr(Principal(Role.OPERATOR, secret=OPERATOR))
+
+
+class Counted(MemoryStore):
+    """A store that counts who asks for a secret, and whose history may change."""
+
+    asked = 0
+    history = 0
+
+    @property
+    def epoch(self) -> int:
+        return self.history
+
+    async def key_by_secret(self, secret_sha256: bytes) -> Key | None:
+        self.asked += 1
+        return await super().key_by_secret(secret_sha256)
+
+
+async def test_a_revoked_secret_is_asked_for_once() -> None:
+    """A leaked key that hammers after its end costs one read, until another history counts."""
+    store = Counted(SettableClock())
+    tenant = await Tenant.open(store)
+    key, other = await tenant.mint(), await tenant.mint()
+    gatekeeper = Gatekeeper(store, OPERATOR, SERVICE)
+    assert await gatekeeper.key_of(key.secret_sha256, Place()) == key
+    await store.change_key(
+        key.key_id, lambda before: replace(before, status=KeyStatus.REVOKED, revoked_at_ms=1)
+    )
+    for history in range(2):
+        store.history, store.asked = history, 0
+        for _ in range(3):
+            with pytest.raises(CoreKeyRevoked):
+                await gatekeeper.key_of(key.secret_sha256, Place())
+        assert store.asked == 1
+    # As after a failover that lost the revocation.
+    store.history = 2
+    store.key_by_id[key.key_id] = key
+    assert await gatekeeper.key_of(key.secret_sha256, Place()) == key
+    assert await gatekeeper.key_of(other.secret_sha256, Place()) == other
+
+
+async def test_what_may_come_back_is_not_remembered() -> None:
+    """A paused key opens at once when its owner lets it, and a secret as soon as a key has it."""
+    store = Counted(SettableClock())
+    tenant = await Tenant.open(store)
+    key = build_key(tenant.account)
+    gatekeeper = Gatekeeper(store, OPERATOR, SERVICE)
+    with pytest.raises(CoreUnauthenticated):
+        await gatekeeper.key_of(key.secret_sha256, Place())
+    await store.add_key(replace(key, status=KeyStatus.PAUSED))
+    with pytest.raises(CoreUnauthenticated):
+        await gatekeeper.key_of(key.secret_sha256, Place())
+    await store.change_key(key.key_id, lambda _: key)
+    assert await gatekeeper.key_of(key.secret_sha256, Place()) == key

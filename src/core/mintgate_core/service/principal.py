@@ -12,7 +12,7 @@ from mintgate.channel import CALLER_FACADE
 from mintgate.errors import CREDENTIAL_FIELD
 
 from mintgate_core.ledger import elsewhere, opens, standing
-from mintgate_core.ledger.errors import Forbidden, NotFound, Unauthenticated
+from mintgate_core.ledger.errors import Forbidden, KeyRevoked, NotFound, Unauthenticated
 from mintgate_core.ledger.places import Place
 from mintgate_core.ledger.types import Account, Key, KeyScope
 from mintgate_core.secrets_of_keys import SECRET_PATTERN, digest
@@ -53,8 +53,17 @@ class Principal:
         return self.key.key_id if self.key else self.role.value
 
 
+REVOKED_REMEMBERED_MAX = 16_384
+"""Digests; beyond it the oldest is forgotten, which costs one read."""
+
+
 class Gatekeeper:
-    """Turns credentials into principals. Holds digests of the tokens, not the tokens."""
+    """Turns credentials into principals. Holds digests of the tokens, not the tokens.
+
+    Secrets of revoked keys are remembered, so that a leaked one that hammers does not reach the
+    store with each call. Nothing makes a revoked key valid again, and no other refusal lasts, so
+    no other is remembered. A failover may lose a revocation: another epoch forgets them all.
+    """
 
     def __init__(self, store: Store, operator_token: str, service_token: str) -> None:
         self._store = store
@@ -63,6 +72,9 @@ class Gatekeeper:
             (hashlib.sha256(service_token.encode()).digest(), Role.SERVICE),
         )
         self._service_sha256 = self._tokens[1][0]
+        self._revoked: dict[bytes, str] = {}
+        """What was said of each, by the digest of its secret."""
+        self._epoch = store.epoch
 
     async def authenticate(
         self, metadata: Sequence[tuple[str, str | bytes]], peer: str = ""
@@ -99,13 +111,28 @@ class Gatekeeper:
 
         Raises `Unauthenticated` or one of its kinds, and `Forbidden`.
         """
+        if said := self._said_of_revoked(secret_sha256):
+            raise KeyRevoked(said)
         key = await self._store.key_by_secret(secret_sha256)
         now_ms = await self._store.now_ms()
         if key is None or not opens(key, secret_sha256, now_ms):
             raise Unauthenticated("there is no such key")
         if refusal := standing(key, now_ms) or elsewhere(key, place):
+            if isinstance(refusal, KeyRevoked):
+                self._remember(secret_sha256, refusal.message)
             raise refusal
         return key
+
+    def _said_of_revoked(self, secret_sha256: bytes) -> str | None:
+        if self._store.epoch != self._epoch:
+            self._epoch = self._store.epoch
+            self._revoked.clear()
+        return self._revoked.get(secret_sha256)
+
+    def _remember(self, secret_sha256: bytes, said: str) -> None:
+        if len(self._revoked) >= REVOKED_REMEMBERED_MAX:
+            del self._revoked[next(iter(self._revoked))]
+        self._revoked[secret_sha256] = said
 
     async def renew(self, principal: Principal) -> None:
         """Check a caller again in a call that lasts: its key may have ended or changed since.
