@@ -137,11 +137,14 @@ def prices(
     provider: str = "",
     model: str = "",
     account_id: str = "",
+    at_ms: int = 0,
     timeout_s: float | None = None,
     credential: str | None = None,
 ) -> Call[list[meter_pb2.ModelPrice]]:
-    """Return the prices in force for the account; empty filters mean all."""
-    request = meter_pb2.ListPricesRequest(provider=provider, model=model, account_id=account_id)
+    """Return the prices in force for the account at a moment; empty filters mean all, 0 now."""
+    request = meter_pb2.ListPricesRequest(
+        provider=provider, model=model, account_id=account_id, at_ms=at_ms
+    )
     return _meter("ListPrices", request, _prices, timeout_s, credential)
 
 

@@ -1,4 +1,4 @@
-"""`mintgate prices`: list, put, history."""
+"""`mintgate prices`: list, put, history; diff and apply are in `_price_update`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,6 +14,7 @@ from mintgate.v1 import unit_pb2
 from mintgate.v1.meter_pb2 import ModelPrice, RateSet
 from mintgate.v1.unit_pb2 import Unit, UnitPrice
 
+from . import _price_update
 from ._app import CliError, group
 from ._connection import (
     AccountOption,
@@ -94,6 +95,7 @@ def put(
         raise CliError("give --per-million or --file, one of them")
     price = ModelPrice() if file is None else _read_price(file)
     price.provider, price.model = provider, model
+    price.source = ""  # Who sets a price by hand is its source, whatever the file says.
     if per_million:
         price.rates.append(RateSet(prices=_unit_prices(per_million)))
     price.context_window = context_window or price.context_window
@@ -120,6 +122,9 @@ def history(
             provider=provider, model=model, account_id=account
         )
     _print(prices, as_json=as_json)
+
+
+_price_update.add_to(app)
 
 
 def _unit_prices(pairs: list[str]) -> list[UnitPrice]:

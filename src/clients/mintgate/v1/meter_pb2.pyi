@@ -619,21 +619,25 @@ class ListPricesRequest(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Empty means all."""
     model: _builtins.str
     """Exact name, or empty."""
     account_id: _builtins.str
+    at_ms: _builtins.int
+    """Prices in force at this moment, milliseconds since 1970. 0 means now."""
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         model: _builtins.str = ...,
         account_id: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "model", b"model", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "at_ms", b"at_ms", "model", b"model", "provider", b"provider"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -669,8 +673,8 @@ class PutPriceRequest(_message.Message):
     """Operator only: empty means every account."""
     @_builtins.property
     def price(self) -> Global___ModelPrice:
-        """price_version and source are ignored. Limits left 0 are taken from the
-        price that it replaces.
+        """price_version is ignored; a source that is empty becomes "override".
+        Limits left 0 are taken from the price that it replaces.
         """
 
     def __init__(

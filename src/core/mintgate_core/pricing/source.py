@@ -35,11 +35,22 @@ LimitsFile = Mapping[str, Mapping[str, Limits]]
 class BaseCatalogue:
     """Cards of every model that the packaged data prices, compiled when first asked for."""
 
-    def __init__(self, providers: Iterable[Provider], overlay: Overlay, limits: LimitsFile) -> None:
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        overlay: Overlay,
+        limits: LimitsFile,
+        label: str = "",
+        *,
+        lenient: bool = False,
+    ) -> None:
         """Check all data at once, so that bad data stops the start and not a request.
 
-        Raises `PriceDataError`.
+        `label` names the price source where it is not the packaged one. The packaged overlay
+        may be about models that another release lacks: `lenient` passes over them. Raises
+        `PriceDataError`.
         """
+        self._label = label or f"{PACKAGE} {metadata.version(PACKAGE)}"
         self._overlay = overlay
         self._timelines: dict[tuple[str, str], Timeline] = {}
         by_id = {provider.id: provider for provider in providers}
@@ -55,7 +66,8 @@ class BaseCatalogue:
         self._names = self._own_names()
         self._limits = self._resolve(limits)
         for row in overlay.rows:
-            if missing := row.models - self._models.get(row.provider, {}).keys():
+            missing = row.models - self._models.get(row.provider, {}).keys()
+            if missing and not lenient:
                 raise PriceDataError(f"overlay names unknown models {sorted(missing)}")
 
     @classmethod
@@ -69,7 +81,7 @@ class BaseCatalogue:
     @property
     def label(self) -> str:
         """Name and version of the price source."""
-        return f"{PACKAGE} {metadata.version(PACKAGE)}"
+        return self._label
 
     def canonical(self, provider: str, name: str) -> str | None:
         """The id of the model that `name` (lower case) refers to; None if it has no price.
@@ -111,25 +123,17 @@ class BaseCatalogue:
             moments = {at_ms for at_ms in moments if at_ms >= first}
         return Timeline((at_ms, self._card(provider, model, at_ms)) for at_ms in sorted(moments))
 
+    def draft(self, provider: str, model: str, at_ms: int) -> Draft:
+        """What all sources name of one of `models` at a moment, before any fallback."""
+        draft = self._draft(provider, model, at_ms)
+        self._overlay.fill(draft, at_ms)
+        return draft
+
     def _card(self, provider: str, model: str, at_ms: int) -> RateCard:
         draft = self._draft(provider, model, at_ms)
         overlaid = self._overlay.fill(draft, at_ms)
-        tables = {STANDARD: draft.standard, **draft.variants}
-        rates = {
-            variant: compile_addon(table) if variant.startswith(ADDON) else compile_rates(table)
-            for variant, table in tables.items()
-        }
-        check_hours(rates)
-        return RateCard(
-            provider=provider,
-            model=model,
-            context_window=_plausible_window(draft.context_window, rates.values()),
-            max_output_tokens=draft.max_output_tokens,
-            rates=rates,
-            multipliers_permille=draft.multipliers_permille,
-            effective_at_ms=at_ms,
-            source=f"{self.label} + overlay {self._overlay.revision}" if overlaid else self.label,
-        )
+        source = f"{self.label} + overlay {self._overlay.revision}" if overlaid else self.label
+        return card_of(draft, at_ms, source)
 
     def _draft(self, provider: str, model: str, at_ms: int) -> Draft:
         """What the package and the limits file say of a model at a moment."""
@@ -198,6 +202,26 @@ class BaseCatalogue:
                     known = resolved.get((provider, model), (0, 0))
                     resolved[provider, model] = (max(known[0], window), max(known[1], output))
         return resolved
+
+
+def card_of(draft: Draft, at_ms: int, source: str) -> RateCard:
+    """Compile a draft. Raises `ValueError` for what cannot be a card."""
+    tables = {STANDARD: draft.standard, **draft.variants}
+    rates = {
+        variant: compile_addon(table) if variant.startswith(ADDON) else compile_rates(table)
+        for variant, table in tables.items()
+    }
+    check_hours(rates)
+    return RateCard(
+        provider=draft.provider,
+        model=draft.model,
+        context_window=_plausible_window(draft.context_window, rates.values()),
+        max_output_tokens=draft.max_output_tokens,
+        rates=rates,
+        multipliers_permille=draft.multipliers_permille,
+        effective_at_ms=at_ms,
+        source=source,
+    )
 
 
 def load_limits() -> LimitsFile:

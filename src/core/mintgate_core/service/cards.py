@@ -8,6 +8,7 @@ from mintgate.v1 import meter_pb2, unit_pb2
 
 from mintgate_core.ledger.errors import Invalid
 from mintgate_core.pricing import RateCard, Rates, Tier, Unit
+from mintgate_core.pricing.book import SOURCE
 from mintgate_core.service import requests
 
 RATE_SETS_MAX = 64
@@ -35,6 +36,7 @@ def card_from(message: meter_pb2.ModelPrice) -> RateCard:
     requests.number(
         len(message.multipliers_permille), "price.multipliers_permille", MULTIPLIERS_MAX
     )
+    source = requests.text(message.source, "price.source", requests.MODEL_CHARACTERS_MAX)
     try:
         return RateCard(
             provider=provider,
@@ -44,7 +46,7 @@ def card_from(message: meter_pb2.ModelPrice) -> RateCard:
             rates=rates,
             multipliers_permille=dict(message.multipliers_permille),
             effective_at_ms=message.effective_at_ms,
-            source="override",
+            source=source or SOURCE,
         )
     except ValueError as error:
         raise Invalid(str(error), field="price") from None

@@ -98,11 +98,17 @@ class Desk:
         """The card in force. Raises `Unpriced`."""
         return self._book.find(account_id, provider, model, self._clock())
 
-    def catalogue(self, account_id: str, provider: str, model: str) -> list[RateCard]:
-        """Cards in force; with a model, the one that its name leads to. Raises `Unpriced`."""
+    def catalogue(
+        self, account_id: str, provider: str, model: str, at_ms: int = 0
+    ) -> list[RateCard]:
+        """Cards in force, now or at a moment; with a model, the one that its name leads to.
+
+        Raises `Unpriced`.
+        """
+        at_ms = at_ms or self._clock()
         if provider and model:
-            return [self.find(account_id, provider, model)]
-        cards = self._book.catalogue(account_id, provider, at_ms=self._clock())
+            return [self._book.find(account_id, provider, model, at_ms)]
+        cards = self._book.catalogue(account_id, provider, at_ms=at_ms)
         return [card for card in cards if model in ("", card.model)]
 
     def history(self, account_id: str, provider: str, model: str) -> list[RateCard]:

@@ -123,7 +123,7 @@ class MeterService(meter_pb2_grpc.MeterServiceServicer):
         self, request: meter_pb2.ListPricesRequest, context: Context
     ) -> meter_pb2.ListPricesResponse:
         account_id = await self._price_account(CALLER.get(), request.account_id)
-        cards = self._desk.catalogue(account_id, request.provider, request.model)
+        cards = self._desk.catalogue(account_id, request.provider, request.model, request.at_ms)
         return meter_pb2.ListPricesResponse(prices=[convert.price(card) for card in cards])
 
     async def PutPrice(
