@@ -74,8 +74,8 @@ class PostgresServer:
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
         return f"postgresql://{USER}@{HOST}:{self.port}/{database}" + (query and f"?{query}")
 
-    def initialise(self) -> None:
-        """Make the data directory."""
+    def initialise(self, *options: str) -> None:
+        """Make the data directory, with further options of `initdb`."""
         run(
             self.tool("initdb"),
             "--pgdata",
@@ -85,6 +85,7 @@ class PostgresServer:
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C.UTF-8",
+            *options,
         )
 
     def start(self) -> None:
