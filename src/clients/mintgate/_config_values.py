@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from ._store_url import SQLITE, STORE_ALLOWED, parse_store, show_store
 from .logs import AUTO, FORMATS
 from .money import nano_usd, usd
+from .places import ANY_ORIGIN, CIDRS_MAX, NO_ORIGIN, ORIGINS_MAX, parse_cidr, parse_origin
 
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
@@ -117,6 +118,22 @@ def parse_targets(text: str) -> str:
     targets = [parse_target(target.strip()) for target in text.split(",")]
     _refuse_unless(len(set(targets)) == len(targets) <= CORES_MAX)
     return ",".join(targets)
+
+
+def parse_origins(text: str) -> str:
+    """Parse browser origins with commas between them, or a word for all or none."""
+    if text in {ANY_ORIGIN, NO_ORIGIN}:
+        return text
+    origins = [parse_origin(origin.strip()) for origin in text.split(",")]
+    _refuse_unless(len(origins) <= ORIGINS_MAX)
+    return ",".join(origins)
+
+
+def parse_cidrs(text: str) -> str:
+    """Parse ranges of addresses with commas between them."""
+    cidrs = [parse_cidr(cidr.strip()) for cidr in text.split(",")]
+    _refuse_unless(len(cidrs) <= CIDRS_MAX)
+    return ",".join(cidrs)
 
 
 def parse_url(text: str) -> str:
@@ -305,6 +322,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("core_key", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("core_server_name", parse_host, "a host name, without a port", _is(None)),
     Setting("public_url", parse_url, "an http:// or https:// URL", default_public_url),
+    Setting(
+        "cors_origins",
+        parse_origins,
+        f"* for all, none, or up to {ORIGINS_MAX} origins such as https://app.example.com or"
+        " https://*.example.com with commas between them",
+        _is(ANY_ORIGIN),
+    ),
+    Setting(
+        "trusted_proxies",
+        parse_cidrs,
+        f"up to {CIDRS_MAX} ranges of addresses such as 10.0.0.0/8 with commas between them",
+        _is(""),
+    ),
     Setting(
         "hold_ttl_ms",
         parse_whole(HOLD_TTL_MS_MIN, HOLD_TTL_MS_MAX),

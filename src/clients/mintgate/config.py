@@ -97,6 +97,10 @@ class Settings:
     core_server_name: str | None
     public_url: str
     """Where users find the gateway, without a slash at its end."""
+    cors_origins: str
+    """Whose pages may call the gateway: "*", "none", or origins with commas between them."""
+    trusted_proxies: str
+    """Whose forwarding headers are believed: ranges of addresses with commas between them."""
     hold_ttl_ms: int
     drain_seconds: int
     upload_max_mb: int

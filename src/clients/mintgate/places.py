@@ -16,6 +16,9 @@ ORIGIN_CHARACTERS_MAX: Final = 300
 CIDRS_MAX: Final = 64
 CIDR_CHARACTERS_MAX: Final = 64
 
+ANY_ORIGIN: Final = "*"
+NO_ORIGIN: Final = "none"
+"""What the gateway's own list of origins may say instead of entries."""
 ANY_SUBDOMAIN: Final = "*."
 DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 

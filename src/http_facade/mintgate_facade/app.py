@@ -14,9 +14,12 @@ from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
 
 from mintgate_facade.background import TaskSet
-from mintgate_facade.control.app import create_control
+from mintgate_facade.control.app import create_control, served_methods
 from mintgate_facade.control.core import Core
+from mintgate_facade.providers.registry import PROVIDERS
 from mintgate_facade.relay.asgi import closing
+from mintgate_facade.relay.browsers import Browsers
+from mintgate_facade.relay.caller import ClientAddresses
 from mintgate_facade.relay.charges import Charges
 from mintgate_facade.relay.core_calls import CoreCalls
 from mintgate_facade.relay.cores import Cores
@@ -140,6 +143,13 @@ class _Running:
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
         targets = Targets(settings.accounts, self.upstream)
         charges = Charges(self.link, self.outbox)
+        control = create_control(
+            self.core,
+            self.ready,
+            body_wait_s=settings.bounds.body_wait_s,
+            simulated=settings.simulated,
+        )
+        names = [prefix for provider in PROVIDERS for prefix in provider.all_prefixes]
         self.gateway = Gateway(
             targets=targets,
             metered=Metered(
@@ -152,14 +162,12 @@ class _Running:
                 settings.hold_ttl_ms,
             ),
             unmetered=Unmetered(core_calls, targets),
-            control=create_control(
-                self.core,
-                self.ready,
-                body_wait_s=settings.bounds.body_wait_s,
-                simulated=settings.simulated,
-            ),
+            control=control,
             metrics=self.metrics,
             body_wait_s=settings.bounds.body_wait_s,
+            browsers=Browsers(settings.cors_origins, names),
+            addresses=ClientAddresses(settings.trusted_proxies),
+            control_methods=lambda path: served_methods(control, path),
             traces=traces,
         )
         self.metrics.watch(self.link, self.outbox, self.holds)

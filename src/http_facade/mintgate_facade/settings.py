@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mintgate.channel import Tls
+from mintgate.places import ANY_ORIGIN
 from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
 from mintgate.tls import core_tls
 
@@ -58,6 +59,10 @@ class FacadeSettings:
     log_level: str = "INFO"
     log_format: str = "auto"
     metrics_host: str = "127.0.0.1"
+    cors_origins: str = ANY_ORIGIN
+    """Whose pages are served: "*", "none", or origins with commas between them."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Ranges of addresses of the proxies in front."""
     metrics_port: int | None = None
     """This worker's own; 0 picks a free one, None serves no metrics."""
 
@@ -92,6 +97,8 @@ class FacadeSettings:
             ),
             log_level=settings.log_level,
             log_format=settings.log_format,
+            cors_origins=settings.cors_origins,
+            trusted_proxies=tuple(filter(None, settings.trusted_proxies.split(","))),
             metrics_host=settings.metrics_host,
             metrics_port=metrics_port,
         )

@@ -131,6 +131,17 @@ async def test_only_a_facade_says_where_its_caller_is(rig: Rig) -> None:
     assert await reason(**HERE | {"facade": ""}) == error_pb2.ERROR_REASON_ORIGIN_NOT_ALLOWED
 
 
+async def test_a_facade_that_is_not_known_lends_nobody_its_address(rig: Rig) -> None:
+    """With a wrong token the caller is nowhere, and not where the facade itself stands."""
+    local = await rig.client().keys.mint("local", allowed_cidrs=["127.0.0.0/8"])
+    direct = await rig.client(local.secret).keys.authenticate()
+    call = rig.keys.Authenticate(
+        keys_pb2.AuthenticateRequest(), metadata=told(rig, local.secret, facade="x")
+    )
+    assert direct.id == local.key.id
+    assert (await refusal_of(call))[1].reason == error_pb2.ERROR_REASON_ADDRESS_NOT_ALLOWED
+
+
 async def test_an_open_stream_ends_when_its_key_may_not_be_used_there_any_more(rig: Rig) -> None:
     """A link that a backend holds open is checked with every message."""
     backend = await rig.client().keys.mint("backend", scope="master")

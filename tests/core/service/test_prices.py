@@ -188,6 +188,18 @@ async def test_tiers_and_variants_are_kept_and_applied(rig: Rig, user: Minted) -
         assert held.reserved.amount_nano_usd >= nano
 
 
+async def test_a_key_sees_the_prices_of_what_it_may_use(rig: Rig) -> None:
+    """The list is narrowed to the caller's own providers and patterns; a facade's is not."""
+    narrow = await rig.client().keys.mint(
+        "narrow", allowed_providers=[PROVIDER, "openai"], allowed_models=["small", "gpt-4o-mini*"]
+    )
+    seen = {(p.provider, p.model) for p in await rig.client(narrow.secret).meter.prices()}
+    assert (PROVIDER, MODEL) in seen
+    assert {provider for provider, _ in seen} == {PROVIDER, "openai"}
+    assert all(model == MODEL or model.startswith("gpt-4o-mini") for _, model in seen)
+    assert len(await rig.client(SERVICE).meter.prices()) > len(seen)
+
+
 async def test_prices_are_listed_by_provider_and_by_name(rig: Rig) -> None:
     """Filters pick a provider or a model; a dated name finds its model; all are sorted."""
     meter = rig.client(SERVICE).meter

@@ -41,11 +41,13 @@ class ScriptedCore(
         self.answers: dict[str, Any] = {}
         self.refusal: error_pb2.Error | None = None
         self.calls: list[tuple[str, Any, str]] = []
+        self.metadata: list[dict[str, Any]] = []
         self.health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in its stubs
 
     async def _answer(self, name: str, request: Any, context: Any, empty: Any) -> Any:
         metadata = dict(context.invocation_metadata())
         self.calls.append((name, request, metadata.get("authorization", "")))
+        self.metadata.append(metadata)
         if self.refusal is not None:
             trailing = ((ERROR_METADATA_KEY, self.refusal.SerializeToString()),)
             code = STATUS_BY_REASON[self.refusal.reason]

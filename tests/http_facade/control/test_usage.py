@@ -213,5 +213,5 @@ async def test_a_catalogue_that_core_refuses_to_the_facade(
     core.refusal = error_pb2.Error(
         reason=error_pb2.ERROR_REASON_UNAUTHENTICATED, field=CREDENTIAL_FIELD
     )
-    answer = await client.get("/v1/catalog")
+    answer = await client.get("/v1/catalog", headers={"authorization": ""})
     assert (answer.status_code, answer.json()["error"]["type"]) == (503, "unavailable_error")

@@ -62,6 +62,7 @@ class ScriptedCore(
         self.reserves_may_answer.set()
         self.key = keys_pb2.Key(id="key_1", account_id="acc_1")
         self.authentication_refusal: error_pb2.Error | None = None
+        self.questions: list[keys_pb2.AuthenticateRequest] = []
         self.prices: list[meter_pb2.ModelPrice] = []
         self.revocations: asyncio.Queue[str] = asyncio.Queue()
         """Keys to tell as revoked; an empty one ends the watch."""
@@ -134,6 +135,7 @@ class ScriptedCore(
 
     async def Authenticate(self, request: Any, context: Any) -> keys_pb2.AuthenticateResponse:
         self.metadata.append(dict(context.invocation_metadata()))
+        self.questions.append(request)
         if self.authentication_refusal is not None:
             error = self.authentication_refusal
             trailing = ((ERROR_METADATA_KEY, error.SerializeToString()),)
@@ -458,6 +460,7 @@ async def serving(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

@@ -82,12 +82,39 @@ async def test_a_core_that_refuses_the_facade_is_away(
     assert gateway.provider.requests == []
 
 
-async def test_a_free_route_obeys_allowed_providers(gateway: Gateway) -> None:
-    """A key that may not use a provider may not use its free routes either."""
-    gateway.core.key = keys_pb2.Key(id="key_1", allowed_providers=["anthropic"])
-    answer = await gateway.client.post(MODERATIONS, content=b"{}", headers=JSON_HEADERS)
+@pytest.mark.parametrize(
+    ("path", "body", "slug", "model"),
+    [
+        (MODERATIONS, b'{"model": "omni-moderation-latest"}', "openai", "omni-moderation-latest"),
+        (MODERATIONS, b'{"input": "hello"}', "openai", ""),
+        (MODERATIONS, b'{"model": 5}', "openai", ""),
+        ("/anthropic/v1/messages/count_tokens", b'{"model": "claude-x"}', "anthropic", "claude-x"),
+        ("/gemini/v1beta/models/gemini-x:countTokens", b"{}", "gemini", "gemini-x"),
+    ],
+)
+async def test_core_is_asked_for_the_provider_and_the_model(
+    gateway: Gateway, path: str, body: bytes, slug: str, model: str
+) -> None:
+    """A key that may not use a provider or a model may not ask about it for free either."""
+    gateway.core.authentication_refusal = error_pb2.Error(
+        reason=error_pb2.ERROR_REASON_MODEL_NOT_ALLOWED, message="not this one"
+    )
+    answer = await gateway.client.post(path, content=body, headers=JSON_HEADERS)
 
-    assert answer.status_code == 403
+    (asked,) = gateway.core.questions
+    assert (asked.provider, asked.model) == (slug, model)
+    assert (answer.status_code, "not this one" in answer.text) == (403, True)
+    assert gateway.provider.requests == []
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"model": "a", "model": "b"}'])
+async def test_a_free_body_that_can_be_read_in_two_ways_is_refused(
+    gateway: Gateway, body: bytes
+) -> None:
+    """Nobody hides a model from the gateway that the provider would read."""
+    answer = await gateway.client.post(MODERATIONS, content=body, headers=JSON_HEADERS)
+
+    assert answer.status_code == 400
     assert gateway.provider.requests == []
 
 

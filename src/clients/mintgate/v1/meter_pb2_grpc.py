@@ -105,7 +105,8 @@ class MeterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPrices(self, request, context):
-        """The prices in force for the caller's account.
+        """The prices in force for the caller's account; for a key, of the models that
+        it may use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

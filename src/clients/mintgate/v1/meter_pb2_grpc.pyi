@@ -42,7 +42,9 @@ class MeterServiceStub:
     TailEvents: _grpc.UnaryStreamMultiCallable[_meter_pb2.TailEventsRequest, _meter_pb2.TailEventsResponse]
     """New charges as they are made, oldest first, without end."""
     ListPrices: _grpc.UnaryUnaryMultiCallable[_meter_pb2.ListPricesRequest, _meter_pb2.ListPricesResponse]
-    """The prices in force for the caller's account."""
+    """The prices in force for the caller's account; for a key, of the models that
+    it may use.
+    """
     PutPrice: _grpc.UnaryUnaryMultiCallable[_meter_pb2.PutPriceRequest, _meter_pb2.PutPriceResponse]
     """Sets a price from a moment on, for the caller's account, or for all when
     the operator calls without an account.
@@ -64,7 +66,9 @@ class MeterServiceAsyncStub(MeterServiceStub):
     TailEvents: _aio.UnaryStreamMultiCallable[_meter_pb2.TailEventsRequest, _meter_pb2.TailEventsResponse]  # type: ignore[assignment]
     """New charges as they are made, oldest first, without end."""
     ListPrices: _aio.UnaryUnaryMultiCallable[_meter_pb2.ListPricesRequest, _meter_pb2.ListPricesResponse]  # type: ignore[assignment]
-    """The prices in force for the caller's account."""
+    """The prices in force for the caller's account; for a key, of the models that
+    it may use.
+    """
     PutPrice: _aio.UnaryUnaryMultiCallable[_meter_pb2.PutPriceRequest, _meter_pb2.PutPriceResponse]  # type: ignore[assignment]
     """Sets a price from a moment on, for the caller's account, or for all when
     the operator calls without an account.
@@ -113,7 +117,9 @@ class MeterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _meter_pb2.ListPricesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_meter_pb2.ListPricesResponse, _abc.Awaitable[_meter_pb2.ListPricesResponse]]:
-        """The prices in force for the caller's account."""
+        """The prices in force for the caller's account; for a key, of the models that
+        it may use.
+        """
 
     @_abc_1.abstractmethod
     def PutPrice(

@@ -9,6 +9,7 @@ from typing import Any
 from grpc import aio
 from mintgate.v1 import meter_pb2, meter_pb2_grpc
 
+from mintgate_core.ledger import allowed
 from mintgate_core.ledger.errors import Forbidden, Invalid, NotFound
 from mintgate_core.ledger.types import Account
 from mintgate_core.pricing import EVERY_ACCOUNT
@@ -122,8 +123,11 @@ class MeterService(meter_pb2_grpc.MeterServiceServicer):
     async def ListPrices(
         self, request: meter_pb2.ListPricesRequest, context: Context
     ) -> meter_pb2.ListPricesResponse:
-        account_id = await self._price_account(CALLER.get(), request.account_id)
+        caller = CALLER.get()
+        account_id = await self._price_account(caller, request.account_id)
         cards = self._desk.catalogue(account_id, request.provider, request.model, request.at_ms)
+        if caller.key is not None:
+            cards = [c for c in cards if allowed(caller.key, c.provider, c.model) is None]
         return meter_pb2.ListPricesResponse(prices=[convert.price(card) for card in cards])
 
     async def PutPrice(

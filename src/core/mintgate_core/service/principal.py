@@ -102,9 +102,12 @@ class Gatekeeper:
     def _place(self, metadata: Mapping[str, str | bytes], peer: str) -> Place:
         """Where the caller is. What a facade says counts only with the facade's own token."""
         proof = metadata.get(CALLER_FACADE)
-        if isinstance(proof, str) and hmac.compare_digest(digest(proof), self._service_sha256):
+        if proof is None:
+            return places.of_peer(peer)
+        if hmac.compare_digest(digest(str(proof)), self._service_sha256):
             return places.told_by_facade(metadata)
-        return places.of_peer(peer)
+        # A facade with another token: neither what it says counts, nor where it stands itself.
+        return Place()
 
     async def key_of(self, secret_sha256: bytes, place: Place) -> Key:
         """The key that a secret opens now, shown at a place.

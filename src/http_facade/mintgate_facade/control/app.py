@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.routing import Match
 
 from mintgate_facade.control import accounts, errors, holds, keys, usage
 from mintgate_facade.control.catalog import catalog_router
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mintgate_facade.control.core import Core
+
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 _DESCRIPTION = """\
 Mint a key for each user, cap it hard, meter it exactly, bill from one call.
@@ -42,3 +45,16 @@ def create_control(
     app.include_router(catalog_router(core))
     app.include_router(health_router(ready, simulated=simulated))
     return app
+
+
+def served_methods(app: FastAPI, path: str) -> tuple[str, ...]:
+    """The methods that a path of the control app is served with; none when it is not."""
+    return tuple(
+        method
+        for method in METHODS
+        if any(
+            route.matches({"type": "http", "path": path, "method": method, "root_path": ""})[0]
+            is Match.FULL
+            for route in app.routes
+        )
+    )

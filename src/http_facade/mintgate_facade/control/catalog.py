@@ -1,21 +1,23 @@
-"""`/v1/catalog`: the models that can be used, and what they cost. Public."""
+"""`/v1/catalog`: the models that can be used, and what they cost. Public; a key narrows it."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from mintgate.v1.meter_pb2 import ListPricesRequest, ModelPrice, RateSet
 from mintgate.v1.unit_pb2 import Unit
 from mintgate.words import word
 from starlette.responses import Response
 
 from mintgate_facade.control import schemas
+from mintgate_facade.control.core import CoreDependency
+from mintgate_facade.control.reading import credential
 from mintgate_facade.control.writing import answer, usd_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from mintgate.v1.unit_pb2 import UnitPrice
 
@@ -38,23 +40,32 @@ def catalog_router(
     kept: list[tuple[float, Response]] = []
 
     @router.get("/v1/catalog", responses=schemas.answers(200, schemas.CatalogAnswer))
-    async def get_catalog() -> Response:
-        """List every model that has a price, with the prices in force."""
+    async def get_catalog(request: Request, asked: CoreDependency) -> Response:
+        """List every model that has a price, with the prices in force.
+
+        With a key: those that it may use, at its account's prices.
+        """
+        if request.headers.get("authorization") or request.headers.get("x-api-key"):
+            own = await asked.call(asked.meter.ListPrices, ListPricesRequest(), credential(request))
+            return _page(own.prices, wall_ns())
         if kept and now_s() - kept[0][0] < CATALOG_KEPT_S:
             return kept[0][1]
         response = await core.ask(core.meter.ListPrices, ListPricesRequest())
-        prices = response.prices
-        page = answer(
-            {
-                "providers": sorted({price.provider for price in prices}),
-                "models": [_model_view(price) for price in prices],
-                "generated_at": wall_ns() // _NS_PER_MS,
-            }
-        )
+        page = _page(response.prices, wall_ns())
         kept[:] = [(now_s(), page)]
         return page
 
     return router
+
+
+def _page(prices: Sequence[ModelPrice], now_ns: int) -> Response:
+    return answer(
+        {
+            "providers": sorted({price.provider for price in prices}),
+            "models": [_model_view(price) for price in prices],
+            "generated_at": now_ns // _NS_PER_MS,
+        }
+    )
 
 
 def _model_view(price: ModelPrice) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import grpc
@@ -9,9 +10,10 @@ import grpc.aio
 from fastapi import Depends, Request
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
-from mintgate.channel import authorization
+from mintgate.channel import CALLER_ADDRESS, CALLER_FACADE, CALLER_ORIGIN, authorization
 from mintgate.errors import (
     MintgateError,
+    OriginNotAllowed,
     Unavailable,
     about_own_credential,
     error_from_rpc,
@@ -19,6 +21,9 @@ from mintgate.errors import (
 from mintgate.v1.keys_pb2_grpc import AccountsServiceStub, KeysServiceStub
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
+
+from mintgate_facade.relay.caller import CALLER, NOWHERE, Caller
+from mintgate_facade.relay.failures import ORIGIN_NOT_SERVED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -44,7 +49,18 @@ class Core:
         self.ledger = LedgerServiceStub(channel)
         self.meter = MeterServiceStub(channel)
         self._service_token = service_token
+        self.place: tuple[tuple[str, str], ...] = ()
         self._health = HealthStub(channel)
+
+    def on_behalf_of(self, caller: Caller) -> Core:
+        """The same core, told with each call where its caller is."""
+        told = copy.copy(self)
+        told.place = (
+            (CALLER_FACADE, self._service_token),
+            (CALLER_ORIGIN, caller.origin),
+            (CALLER_ADDRESS, caller.client_address),
+        )
+        return told
 
     async def call(
         self,
@@ -54,7 +70,8 @@ class Core:
     ) -> _Response_co:
         """Make one call; raises `mintgate.errors.MintgateError`."""
         try:
-            return await method(request, timeout=CALL_WAIT_S, metadata=authorization(credential))
+            metadata = (*authorization(credential), *self.place)
+            return await method(request, timeout=CALL_WAIT_S, metadata=metadata)
         except grpc.RpcError as failure:
             raise error_from_rpc(failure) from None
 
@@ -83,8 +100,11 @@ class Core:
 
 def _core_of(request: Request) -> Core:
     core: Core = request.app.state.core
-    return core
+    caller: Caller = request.scope.get(CALLER, NOWHERE)
+    if not caller.welcome:
+        raise OriginNotAllowed(ORIGIN_NOT_SERVED.message)
+    return core.on_behalf_of(caller)
 
 
 CoreDependency = Annotated[Core, Depends(_core_of)]
-"""Gives a route the application's core."""
+"""Gives a route the application's core, on behalf of the request's caller."""

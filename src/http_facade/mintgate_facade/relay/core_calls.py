@@ -11,7 +11,7 @@ from mintgate.errors import about_own_credential, error_from_rpc
 from mintgate.v1.keys_pb2 import AuthenticateRequest
 from mintgate.v1.meter_pb2 import ListPricesRequest
 
-from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
+from mintgate_facade.dialects.base import RefusedRequest
 from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mintgate.v1.keys_pb2_grpc import KeysServiceAsyncStub
     from mintgate.v1.meter_pb2 import ModelPrice
     from mintgate.v1.meter_pb2_grpc import MeterServiceAsyncStub
+
+    from mintgate_facade.dialects.base import Failure
+    from mintgate_facade.relay.caller import Caller
 
 CALL_WAIT_S = 3.0
 PRICES_KEPT_S = 10.0
@@ -47,26 +50,28 @@ class CoreCalls:
             OrderedDict()
         )
 
-    async def authenticate(self, secret_sha256: bytes, provider: str) -> Key:
-        """Say whose key it is; raises `RefusedRequest` (401, 403, 503)."""
+    async def authenticate(
+        self, secret_sha256: bytes, caller: Caller, provider: str, model: str = ""
+    ) -> Key:
+        """Say whose key it is, if it may be used here, for this provider and this model.
+
+        Raises `RefusedRequest` (401, 403, 503).
+        """
         try:
             response = await self._keys.Authenticate(
-                AuthenticateRequest(secret_sha256=secret_sha256),
+                AuthenticateRequest(
+                    secret_sha256=secret_sha256,
+                    origin=caller.origin,
+                    client_address=caller.client_address,
+                    provider=provider,
+                    model=model,
+                ),
                 timeout=CALL_WAIT_S,
                 metadata=self._metadata,
             )
         except grpc.RpcError as failure:
             raise RefusedRequest(_refusal(failure)) from None
-        key = response.key
-        if key.allowed_providers and provider not in key.allowed_providers:
-            raise RefusedRequest(
-                Failure(
-                    FailureKind.FORBIDDEN,
-                    f"This key may not use {provider}.",
-                    code="provider_not_allowed",
-                )
-            )
-        return key
+        return response.key
 
     async def prices(self, account_id: str, provider: str) -> Sequence[ModelPrice]:
         """The models of a provider that the account has prices for; raises `RefusedRequest`."""

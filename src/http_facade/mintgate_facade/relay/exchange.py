@@ -14,6 +14,7 @@ from mintgate_facade.dialects.base import BodyKind, RequestView
 from mintgate_facade.dialects.jsontext import parse_object
 from mintgate_facade.relay import asgi
 from mintgate_facade.relay.body import is_json, read_body, require_json
+from mintgate_facade.relay.caller import NOWHERE, Caller
 from mintgate_facade.relay.credentials import read_credentials
 from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
 
@@ -45,6 +46,7 @@ class Exchange:
     send: Send
     body_wait_s: float
     """How long the client may take to send its body."""
+    caller: Caller = NOWHERE
     id: bytes = field(default_factory=new_id)
     started_ns: int = field(default_factory=time.monotonic_ns)
     first_byte_ms: int = 0
@@ -199,7 +201,7 @@ async def admit_upload(
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
     # A hundred megabytes are taken from nobody who has no key.
-    await core.authenticate(presented.secret_sha256, exchange.target.slug)
+    await core.authenticate(presented.secret_sha256, exchange.caller, exchange.target.slug)
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:

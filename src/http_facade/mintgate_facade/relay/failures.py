@@ -22,6 +22,12 @@ GATEWAY_STOPS = Failure(
     "The gateway is being restarted, so the request was ended. What was delivered was charged.",
     code="gateway_stops",
 )
+ORIGIN_NOT_SERVED = Failure(
+    FailureKind.FORBIDDEN,
+    "This gateway does not serve pages of this origin. Its operator lists origins in "
+    "MINTGATE_CORS_ORIGINS.",
+    code="origin_not_allowed",
+)
 ENDED_BY_REVOCATION = Failure(
     FailureKind.UNAUTHENTICATED,
     "The API key was revoked, so its request was ended. What was delivered was charged.",
@@ -46,12 +52,19 @@ _BY_REASON = {
     reasons.ERROR_REASON_PROVIDER_NOT_ALLOWED: (FailureKind.FORBIDDEN, "provider_not_allowed"),
     reasons.ERROR_REASON_MODEL_NOT_ALLOWED: (FailureKind.FORBIDDEN, "model_not_allowed"),
     reasons.ERROR_REASON_TOO_MANY_OBJECTS: (FailureKind.FORBIDDEN, "too_many_objects"),
+    reasons.ERROR_REASON_ORIGIN_NOT_ALLOWED: (FailureKind.FORBIDDEN, "origin_not_allowed"),
+    reasons.ERROR_REASON_ADDRESS_NOT_ALLOWED: (FailureKind.FORBIDDEN, "address_not_allowed"),
     reasons.ERROR_REASON_MODEL_UNPRICED: (FailureKind.MODEL_NOT_FOUND, ""),
     reasons.ERROR_REASON_CAP_EXCEEDED: (FailureKind.PAYMENT_REQUIRED, "cap_exceeded"),
     reasons.ERROR_REASON_WALLET_EMPTY: (FailureKind.PAYMENT_REQUIRED, "wallet_empty"),
     reasons.ERROR_REASON_INVALID_ARGUMENT: (FailureKind.BAD_REQUEST, ""),
     reasons.ERROR_REASON_RATE_LIMITED: (FailureKind.RATE_LIMITED, ""),
 }
+
+
+_PLACES = frozenset(
+    {reasons.ERROR_REASON_ORIGIN_NOT_ALLOWED, reasons.ERROR_REASON_ADDRESS_NOT_ALLOWED}
+)
 
 
 def failure_of(error: Error, hint: str = "") -> Failure:
@@ -68,6 +81,9 @@ def failure_of(error: Error, hint: str = "") -> Failure:
         return LEDGER_AWAY
     kind, code = known
     failure = Failure(kind, error.message, code=code, param=error.field)
+    if error.reason in _PLACES:
+        # Where the request comes from is no field of it.
+        return replace(failure, param="")
     if kind is FailureKind.MODEL_NOT_FOUND and hint:
         return replace(failure, message=f"{error.message} {hint}")
     if kind is FailureKind.RATE_LIMITED:

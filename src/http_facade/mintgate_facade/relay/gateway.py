@@ -12,13 +12,20 @@ from mintgate.logs import REQUEST, fields
 from mintgate_facade.dialects.base import Failure, FailureKind, Policy, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted
 from mintgate_facade.relay.body import ClientGoneError
+from mintgate_facade.relay.browsers import answering, is_preflight, requested_headers
+from mintgate_facade.relay.caller import CALLER, Caller
 from mintgate_facade.relay.exchange import Exchange
+from mintgate_facade.relay.failures import ORIGIN_NOT_SERVED
 from mintgate_facade.relay.tracing import RequestTrace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mintgate.tracing import Traces
 
     from mintgate_facade.relay.asgi import App, Headers, Receive, Scope, Send
+    from mintgate_facade.relay.browsers import Browsers
+    from mintgate_facade.relay.caller import ClientAddresses
     from mintgate_facade.relay.metered import Metered
     from mintgate_facade.relay.metrics import Metrics
     from mintgate_facade.relay.targets import Targets
@@ -45,6 +52,10 @@ class Gateway:
     metrics: Metrics
     body_wait_s: float
     """How long a client may take to send its body."""
+    browsers: Browsers
+    addresses: ClientAddresses
+    control_methods: Callable[[str], Sequence[str]]
+    """The methods of a path of `control`."""
     traces: Traces | None = None
     """None: nothing is traced."""
 
@@ -58,11 +69,21 @@ class Gateway:
         }
         query_string = scope["query_string"]
         query = dict(parse_qsl(query_string.decode("latin-1"))) if query_string else {}
+        if origin := headers.get("origin", ""):
+            if is_preflight(scope["method"], headers):
+                await self._preflight(scope["path"], headers, query, send)
+                return
+            caller = self.browsers.caller(origin, headers.get("host", ""), self.addresses.of(scope))
+            if caller.welcome:
+                send = answering(send, origin)
+        else:
+            caller = Caller("", self.addresses.of(scope))
         meant = self.targets.resolve(scope["method"], scope["path"], headers, query)
         if meant is None:
+            scope[CALLER] = caller
             await self.control(scope, receive, send)
             return
-        exchange = Exchange(*meant, scope, receive, send, self.body_wait_s)
+        exchange = Exchange(*meant, scope, receive, send, self.body_wait_s, caller)
         # The server runs each request in a task of its own, so nobody else sees it.
         REQUEST.set(exchange)
         if self.traces is not None:
@@ -75,6 +96,20 @@ class Gateway:
             _log_request(exchange)
             if exchange.trace is not None:
                 exchange.trace.end(exchange)
+
+    async def _preflight(
+        self, path: str, headers: dict[str, str], query: dict[str, str], send: Send
+    ) -> None:
+        """Answer a browser's question for whichever route the request will be for.
+
+        A path that is not served is answered yes: then the page gets to see the native
+        error, where a browser would only say that it was refused.
+        """
+        # The values are not there yet, but the names tell whose SDK will ask.
+        named = dict.fromkeys(requested_headers(headers), "") | headers
+        methods = self.targets.methods(path, named, query)
+        served = self.control_methods(path) if methods is None else methods
+        await self.browsers.preflight(send, headers, served)
 
     async def _serve(self, exchange: Exchange) -> None:
         """Serve one provider request; every failure becomes the provider's own shape."""
@@ -95,6 +130,8 @@ class Gateway:
             await _refuse(exchange, _INTERNAL)
 
     async def _by_policy(self, exchange: Exchange) -> None:
+        if not exchange.caller.welcome:
+            raise RefusedRequest(ORIGIN_NOT_SERVED)
         policy = exchange.route.policy
         if policy is Policy.METERED:
             await self.metered.serve(exchange)

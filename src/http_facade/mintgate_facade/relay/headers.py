@@ -50,6 +50,9 @@ _REQUEST_DROPPED = (
         b"true-client-ip",
         b"origin",
         b"referer",
+        # Anthropic refuses what says that it comes from a browser, where an organisation's
+        # settings forbid that. What it gets comes from the gateway.
+        b"anthropic-dangerous-direct-browser-access",
     }
 )
 _REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"mintgate-", b"sec-", b"cf-")
@@ -67,6 +70,17 @@ _RESPONSE_DROPPED = _HOP_BY_HOP | {
     b"strict-transport-security",
     b"nel",
     b"report-to",
+    # What the provider tells browsers of its own host name; ours is told by the gateway.
+    b"access-control-allow-credentials",
+    b"access-control-allow-headers",
+    b"access-control-allow-methods",
+    b"access-control-allow-origin",
+    b"access-control-allow-private-network",
+    b"access-control-expose-headers",
+    b"access-control-max-age",
+    b"cross-origin-embedder-policy",
+    b"cross-origin-opener-policy",
+    b"cross-origin-resource-policy",
 }
 
 

@@ -104,6 +104,8 @@ class Metered:
                 ttl_ms=self.hold_ttl_ms,
                 request_id=exchange.request_id,
                 first_attempt=True,
+                origin=exchange.caller.origin,
+                client_address=exchange.caller.client_address,
             )
         )
         span = None

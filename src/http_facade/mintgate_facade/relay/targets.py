@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
+from mintgate_facade.dialects.base import Failure, FailureKind, Policy, RefusedRequest
 from mintgate_facade.providers.registry import REGISTRY
+from mintgate_facade.providers.routing import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.exchange import Admitted, Exchange
     from mintgate_facade.relay.upstream import Upstream
     from mintgate_facade.settings import ProviderAccount
+
+
+_NO_ROW = frozenset({Policy.UNKNOWN, Policy.WRONG_METHOD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,19 @@ class Targets:
         """Find the provider and route of a request; None when it is no provider's."""
         found = self._registry.resolve(method, path, headers, query)
         return None if found is None else (self._by_slug[found.provider.slug], found)
+
+    def methods(
+        self, path: str, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> tuple[str, ...] | None:
+        """The methods that a path has rows for, denied ones too; None when it is no provider's."""
+        meant = {method: self._registry.resolve(method, path, headers, query) for method in METHODS}
+        if not any(meant.values()):
+            return None
+        return tuple(
+            method
+            for method, found in meant.items()
+            if found is not None and found.match.route.policy not in _NO_ROW
+        )
 
     def by_model(self, exchange: Exchange, model: str) -> bool:
         """Move a request that named no provider to the one whose model it names.

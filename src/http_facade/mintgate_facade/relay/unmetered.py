@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import RefusedRequest
+from mintgate_facade.dialects.base import RefusedRequest, RequestView
+from mintgate_facade.dialects.jsontext import parse_object
+from mintgate_facade.relay.body import is_json
 from mintgate_facade.relay.exchange import Exchange, admit
 from mintgate_facade.relay.pass_through import is_client_matter, operator_failure, pass_through
 
@@ -31,7 +33,9 @@ class Unmetered:
     async def serve_free(self, exchange: Exchange) -> None:
         """Authenticate, forward and relay unchanged."""
         admitted = await admit(exchange, json_only=False)
-        key = await self.core.authenticate(admitted.secret_sha256, exchange.target.slug)
+        key = await self.core.authenticate(
+            admitted.secret_sha256, exchange.caller, exchange.target.slug, _model(admitted.view)
+        )
         exchange.key_id = key.id
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
@@ -45,7 +49,7 @@ class Unmetered:
         """Authenticate and answer from the catalogue."""
         admitted = await admit(exchange, json_only=False)
         slug = exchange.target.slug
-        key = await self.core.authenticate(admitted.secret_sha256, slug)
+        key = await self.core.authenticate(admitted.secret_sha256, exchange.caller, slug)
         exchange.key_id = key.id
         prices = await self.core.prices(key.account_id, slug)
         allowed = allowed_prices(prices, key.allowed_models)
@@ -53,6 +57,17 @@ class Unmetered:
         query = {**view.query, "model": view.path_model} if view.path_model else view.query
         body = exchange.dialect.models(exchange.route, allowed, query)
         await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
+
+
+def _model(view: RequestView) -> str:
+    """The model that a free request names; a key that may not use it may not ask about it.
+
+    Raises `RefusedRequest` (400) for JSON that two readers could read in two ways.
+    """
+    if view.path_model or not view.body or not is_json(view.headers):
+        return view.path_model
+    model = parse_object(view.body).get("model")
+    return model if isinstance(model, str) else ""
 
 
 def allowed_prices(prices: Iterable[ModelPrice], patterns: Iterable[str]) -> list[ModelPrice]:
