@@ -45,6 +45,16 @@ USD_PER_MILLION: dict[str, dict[str, str]] = {
     "gemini-2.5-pro long": {"input": "2.50", "cached": "0.25", "output": "15"},
     "gemini-2.5-flash-image": {"input": "0.30", "output": "2.50", "image_output": "30"},
     "gemini-embedding-001": {"input": "0.15"},
+    "grok-3": {"input": "3", "cached": "0.75", "output": "15"},
+    "grok-4-fast-reasoning": {"input": "0.20", "cached": "0.05", "output": "0.50"},
+    "kimi-k2.5": {"input": "0.60", "cached": "0.10", "output": "3"},
+    "MiniMax-M2.7": {"input": "0.30", "cached": "0.06", "write_5m": "0.375", "output": "1.20"},
+    "deepseek-v3.1-terminus": {"input": "0.27", "cached": "0.13", "output": "0.95"},
+    "mistral-small-2603": {"input": "0.15", "cached": "0.015", "output": "0.60"},
+    "codestral-2508": {"input": "0.30", "cached": "0.03", "output": "0.90"},
+    "mistral-embed": {"input": "0.10"},
+    "gpt-oss-120b": {"input": "0.35", "cached": "0.35", "output": "0.75"},
+    "llama3.1-8b": {"input": "0.10", "output": "0.10"},
 }
 
 USD_PER_THOUSAND = {

@@ -32,6 +32,12 @@ SIMULATED_PATHS: Final[dict[str, str]] = {
     "openai": "/openai/v1",
     "anthropic": "/anthropic",
     "gemini": "/gemini",
+    "xai": "/xai/v1",
+    "moonshot": "/moonshot/v1",
+    "minimax": "/minimax/v1",
+    "deepseek": "/deepseek",
+    "mistral": "/mistral",
+    "cerebras": "/cerebras",
 }
 """Where the simulator serves the twin of each provider that it has."""
 

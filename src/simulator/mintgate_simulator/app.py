@@ -22,6 +22,7 @@ from .openai import OpenAITwin
 from .record import Record, Recorder
 from .refusal import Refusal
 from .request import Request
+from .vendors import vendor_twins
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,7 +37,12 @@ _JSON = [(b"content-type", b"application/json")]
 
 def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
-    return Simulator({"openai": OpenAITwin(), "anthropic": AnthropicTwin(), "gemini": GeminiTwin()})
+    twins: dict[str, Twin] = {
+        "openai": OpenAITwin(),
+        "anthropic": AnthropicTwin(),
+        "gemini": GeminiTwin(),
+    }
+    return Simulator({**twins, **vendor_twins()})
 
 
 class Simulator:

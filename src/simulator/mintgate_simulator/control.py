@@ -19,6 +19,8 @@ OUTPUT_TOKENS_MAX = 1_000_000
 """Tokens of text one answer may produce: 4 MB, beyond any model's output limit."""
 CLAIMED_TOKENS_MAX = 1_000_000_000
 """Tokens an answer may claim in its usage without producing them."""
+CLAIMED_TICKS_MAX = 10**12
+"""A hundred dollars."""
 DELAY_MS_MAX = 600_000
 """Ten minutes: the longest an SDK waits by default."""
 CHUNKS_MAX = 100_000
@@ -71,6 +73,10 @@ class Controls:
     retry_after: int | None = None
     fault: Fault | None = None
     break_after: int = 1
+    ticks: int | None = None
+    """What the answer says that it costs, where the provider says so."""
+    base_resp: int = 0
+    """A failure of MiniMax's with status 200: its code."""
     usage: bool = True
     gzip: bool = False
 
@@ -100,6 +106,8 @@ _COUNTS = {
     "status": (400, 599),
     "retry_after": (0, 86_400),
     "break_after": (0, CHUNKS_MAX),
+    "ticks": (0, CLAIMED_TICKS_MAX),
+    "base_resp": (1, 9_999),
 }
 
 

@@ -38,6 +38,16 @@ _VERSION = {"anthropic-version": "2026-10-21"}
         ("GET", "/models", {}, {}, "openai"),
         ("GET", "/v1/files", {}, {}, "openai"),
         ("GET", "/v1/files", _VERSION, {}, "anthropic"),
+        ("POST", "/kimi/v1/chat/completions", {}, {}, "moonshot"),
+        ("POST", "/moonshot/anthropic/v1/messages", _VERSION, {}, "moonshot"),
+        ("POST", "/xai/v1/messages", _VERSION, {}, "xai"),
+        ("POST", "/deepseek/chat/completions", {}, {}, "deepseek"),
+        ("POST", "/mistral/v1/chat/completions", {}, {}, "mistral"),
+        ("GET", "/v1/tcp_warming", {}, {}, "cerebras"),
+        ("POST", "/beta/completions", {}, {}, "deepseek"),
+        ("POST", "/v1/t2a_v2", {}, {}, "minimax"),
+        ("GET", "/v1/query/video_generation", {}, {}, "minimax"),
+        ("POST", "/v1/text/chatcompletion_v2", {}, {}, "minimax"),
     ],
 )
 def test_the_order_of_the_rule(
@@ -122,6 +132,78 @@ def test_a_named_provider_is_never_left() -> None:
     assert REGISTRY.by_model(named, "claude-opus-5") is named
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "slug", "upstream"),
+    [
+        ("/v1/chat/completions", "grok-4.7", "xai", "/chat/completions"),
+        ("/v1/responses", "grok-4.7", "xai", "/responses"),
+        ("/v1/messages", "grok-4.7", "xai", "/messages"),
+        ("/v1/chat/completions", "kimi-k2.5", "moonshot", "/chat/completions"),
+        ("/v1/messages", "kimi-k2.5", "moonshot", "/v1/messages"),
+        ("/v1/chat/completions", "MiniMax-M3", "minimax", "/chat/completions"),
+        ("/v1/messages", "MiniMax-M3", "minimax", "/v1/messages"),
+        ("/v1/chat/completions", "deepseek-chat", "deepseek", "/chat/completions"),
+        ("/v1/chat/completions", "deepseek-v4-flash", "deepseek", "/chat/completions"),
+        ("/v1/messages", "deepseek-chat", "deepseek", "/v1/messages"),
+        ("/v1/chat/completions", "mistral-large-4", "mistral", "/v1/chat/completions"),
+        ("/v1/embeddings", "mistral-embed", "mistral", "/v1/embeddings"),
+        # Hosted by several, or by another than its maker: it stays, and is told where to go.
+        ("/v1/chat/completions", "gpt-oss-120b", "openai", "/chat/completions"),
+        ("/v1/chat/completions", "deepseek-v4-1-flash-1017", "openai", "/chat/completions"),
+    ],
+)
+def test_a_model_finds_its_provider(path: str, model: str, slug: str, upstream: str) -> None:
+    """Without a prefix the name of a model that one provider alone has says who is meant."""
+    unprefixed = REGISTRY.resolve("POST", path, {}, {})
+    assert unprefixed is not None
+    found = REGISTRY.by_model(unprefixed, model)
+    assert (found.provider.slug, found.match.upstream_path) == (slug, upstream)
+
+
+@pytest.mark.parametrize(
+    ("slug", "base_url", "path", "url"),
+    [
+        ("xai", "https://api.x.ai/v1", "/messages", "https://api.x.ai/v1/messages"),
+        (
+            "moonshot",
+            "https://api.moonshot.cn/v1",
+            "/anthropic/v1/messages",
+            "https://api.moonshot.cn/anthropic/v1/messages",
+        ),
+        (
+            "minimax",
+            "https://api.minimaxi.com/v1",
+            "/anthropic/v1/messages",
+            "https://api.minimaxi.com/anthropic/v1/messages",
+        ),
+        (
+            "deepseek",
+            "https://api.deepseek.com",
+            "/beta/completions",
+            "https://api.deepseek.com/beta/completions",
+        ),
+        (
+            "deepseek",
+            "https://api.deepseek.com",
+            "/v1/chat/completions",
+            "https://api.deepseek.com/chat/completions",
+        ),
+        (
+            "mistral",
+            "https://api.mistral.ai",
+            "/chat/completions",
+            "https://api.mistral.ai/v1/chat/completions",
+        ),
+    ],
+)
+def test_where_a_request_goes(slug: str, base_url: str, path: str, url: str) -> None:
+    """Each surface has its own root below the address of the account."""
+    provider = REGISTRY.provider(slug)
+    found = provider.find("POST", path)
+    assert found is not None
+    assert provider.address(found.surface, base_url) + found.match.upstream_path == url
+
+
 def test_surfaces_stand_beside_each_other() -> None:
     """Each surface has its own mount, upstream address, dialect and native errors."""
     chat = Surface(dialect=OpenAIDialect(), routes=(metered("POST", "/chat/completions", "chat"),))
@@ -174,6 +256,12 @@ def test_placeholders_hold_one_segment() -> None:
         ("anthropic", "gpt-5.6", "/openai/v1"),
         ("anthropic", "o3-mini", "/openai/v1"),
         ("gemini", "claude-haiku-4-5", "/anthropic"),
+        ("openai", "grok-4.7", "/xai/v1"),
+        ("openai", "MiniMax-M3", "/minimax/v1"),
+        ("openai", "deepseek-chat", "/deepseek"),
+        ("openai", "gpt-oss-120b", "/cerebras"),
+        ("openai", "zai-glm-4.7", "/mistral"),
+        ("openai", "llama-4", "/cerebras"),
     ],
 )
 def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None:
@@ -186,8 +274,8 @@ def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None
     [
         ("openai", "gpt-5.6"),
         ("anthropic", "claude-opus-5"),
-        ("openai", "gpt-oss-120b"),
-        ("openai", "llama-4"),
+        ("cerebras", "gpt-oss-120b"),
+        ("mistral", "zai-glm-5-3"),
         ("openai", "text-embedding-v4"),
         ("openai", ""),
     ],

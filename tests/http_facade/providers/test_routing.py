@@ -10,6 +10,7 @@ from mintgate_facade.providers.anthropic import ANTHROPIC
 from mintgate_facade.providers.base import Provider
 from mintgate_facade.providers.gemini import GEMINI
 from mintgate_facade.providers.openai import OPENAI
+from mintgate_facade.providers.registry import PROVIDERS
 from mintgate_facade.providers.routing import METHODS, RouteTable
 
 
@@ -125,15 +126,17 @@ def test_a_known_path_by_another_method_is_not_denied_for_that() -> None:
     assert OPENAI.methods("/v1/files") == ()
 
 
-@pytest.mark.parametrize("provider", [OPENAI, ANTHROPIC, GEMINI])
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.slug)
 def test_every_row_is_reachable(provider: Provider) -> None:
-    """No row is hidden by another: each one matches its own path."""
-    for route in provider.routes:
-        path = route.path.replace("{model}", "m").replace("/*", "/x")
-        method = "GET" if route.method == "*" else route.method
-        found = provider.match(method, path)
-        assert found is not None, route
-        assert found.route == route
+    """No row is hidden by another, of its surface or of one before: each matches its own path."""
+    for surface in provider.surfaces:
+        for route in surface.routes:
+            path = surface.mount + route.path.replace("{model}", "m").replace("/*", "/x")
+            # A row for all methods is the rest beside a row for one.
+            method = "PATCH" if route.method == "*" else route.method
+            found = provider.match(method, path)
+            assert found is not None, route
+            assert found.route == route
 
 
 @settings(deadline=None)

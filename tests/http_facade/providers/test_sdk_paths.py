@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import anthropic
+import cerebras.cloud.sdk
+import mistralai.client
 import openai
 import pytest
 from google import genai
@@ -33,6 +35,12 @@ GOOGLE_PATHS = _paths(
     ),
     _GOOGLE,
 )
+MISTRAL_PATHS = _paths(
+    _sources(Path(mistralai.client.__file__).parent), re.compile(r'path="(/[^"#]*)')
+)
+CEREBRAS_PATHS = _paths(_sources(Path(cerebras.cloud.sdk.__file__).parent), _LITERAL)
+COMPATIBLE = ("xai", "moonshot", "minimax", "deepseek", "mistral", "cerebras")
+"""Vendors that are used with OpenAI's SDK; all of its paths have a row at each of them."""
 
 
 def _is_covered(slug: str, path: str) -> bool:
@@ -45,6 +53,8 @@ def test_the_paths_were_found() -> None:
     assert len(OPENAI_PATHS) > 200
     assert len([path for path in ANTHROPIC_PATHS if path.startswith("/v1/")]) > 90
     assert len(GOOGLE_PATHS) > 15
+    assert len(MISTRAL_PATHS) > 200
+    assert {"/v1/chat/completions", "/v1/tcp_warming"} <= set(CEREBRAS_PATHS)
 
 
 @pytest.mark.parametrize("path", OPENAI_PATHS)
@@ -57,6 +67,24 @@ def test_openai(path: str) -> None:
 def test_anthropic(path: str) -> None:
     """The same for Anthropic."""
     assert _is_covered("anthropic", path)
+
+
+@pytest.mark.parametrize("slug", COMPATIBLE)
+def test_openai_elsewhere(slug: str) -> None:
+    """OpenAI's SDK, pointed at another vendor, finds no path without a row."""
+    assert [path for path in OPENAI_PATHS if not _is_covered(slug, path)] == []
+
+
+@pytest.mark.parametrize("path", MISTRAL_PATHS)
+def test_mistral(path: str) -> None:
+    """The same for Mistral's own SDK."""
+    assert _is_covered("mistral", path)
+
+
+@pytest.mark.parametrize("path", [path for path in CEREBRAS_PATHS if path.startswith("/v1/")])
+def test_cerebras(path: str) -> None:
+    """The same for Cerebras' own SDK."""
+    assert _is_covered("cerebras", path)
 
 
 _VERTEX_ONLY = ("xtuningJobs", "x/tuningJobs", "x:fetchPredictOperation")

@@ -380,13 +380,15 @@ class Gateway:
         )
 
     @asynccontextmanager
-    async def raw(self, body: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    async def raw(
+        self, body: bytes, path: str = "/openai/v1/chat/completions"
+    ) -> AsyncIterator[asyncio.StreamReader]:
         """One chat request on a bare socket; leaving the context closes the socket."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(
-            b"POST /openai/v1/chat/completions HTTP/1.1\r\nhost: gw\r\n"
+            b"POST %s HTTP/1.1\r\nhost: gw\r\n"
             b"authorization: Bearer %s\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n\r\n%s" % (KEY.encode(), len(body), body)
+            b"content-length: %d\r\n\r\n%s" % (path.encode(), KEY.encode(), len(body), body)
         )
         await writer.drain()
         try:
@@ -432,6 +434,8 @@ def settings(core_server: CoreServer, provider: ScriptedProvider, tmp_path: Path
             "openai": ProviderAccount(f"{root}/v1", "operator-openai-key"),
             "anthropic": ProviderAccount(root, "operator-anthropic-key"),
             "gemini": ProviderAccount(root, "operator-gemini-key", simulated=True),
+            "minimax": ProviderAccount(f"{root}/v1", "operator-minimax-key"),
+            "cerebras": ProviderAccount(root, "operator-cerebras-key"),
         },
     )
 

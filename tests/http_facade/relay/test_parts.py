@@ -101,6 +101,7 @@ class HalfReadMeter:
     final = False
     complete = False
     failed = False
+    refused = 0
 
     def feed(self, chunk: bytes) -> bytes:
         return chunk

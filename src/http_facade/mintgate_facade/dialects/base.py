@@ -154,6 +154,13 @@ class Meter(Protocol):
     def failed(self) -> bool:
         """The provider itself said, in the answer, that it has failed."""
 
+    @property
+    def refused(self) -> int:
+        """The status that a 2xx answer stands for which is a refusal; 0 for an answer.
+
+        The provider has made nothing and bills nothing: the hold is given back.
+        """
+
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the provider; return those that may go on now.
 

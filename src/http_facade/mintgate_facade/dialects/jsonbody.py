@@ -19,6 +19,8 @@ ReadExact = Callable[[Document], Reading | None]
 """The usage a document states, or none when it states none."""
 ReadCounted = Callable[[Document | None, int], Reading]
 """What to charge without usage: the document, if it was one, and its bytes so far."""
+ReadRefused = Callable[[Document], int]
+"""The status that a document stands for which is a refusal, or 0."""
 
 
 class JsonMeter:
@@ -27,9 +29,13 @@ class JsonMeter:
     One byte is enough to keep: no client parses a document without its brace.
     """
 
-    def __init__(self, exact: ReadExact, counted: ReadCounted) -> None:
+    def __init__(
+        self, exact: ReadExact, counted: ReadCounted, refused: ReadRefused | None = None
+    ) -> None:
         self._exact = exact
         self._counted = counted
+        self._read_refused = refused
+        self._refused = 0
         self._pieces: list[bytes] = []
         self._last = b""
         self._size = 0
@@ -51,6 +57,11 @@ class JsonMeter:
     def failed(self) -> bool:
         """A JSON answer has one status; a failed one is no 2xx and has no meter."""
         return False
+
+    @property
+    def refused(self) -> int:
+        """The document is a refusal in spite of its status; only after `close`."""
+        return self._refused
 
     def feed(self, chunk: bytes) -> bytes:
         """Keep the last byte, return all before it."""
@@ -94,6 +105,8 @@ class JsonMeter:
         if not isinstance(document, dict):
             return self._counted(None, self._size) if self._size else Reading()
         self._complete = True
+        if self._read_refused is not None:
+            self._refused = self._read_refused(document)
         reading = self._exact(document)
         if reading is None:
             return self._counted(document, self._size)

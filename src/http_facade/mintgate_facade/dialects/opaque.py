@@ -39,6 +39,11 @@ class OpaqueMeter:
         """It cannot say so."""
         return False
 
+    @property
+    def refused(self) -> int:
+        """It cannot say so either."""
+        return 0
+
     def feed(self, chunk: bytes) -> bytes:
         """Keep the last byte, return all before it."""
         if not chunk:

@@ -46,6 +46,7 @@ class StreamMeter(ABC):
         self._fed = False
         self._complete = False
         self._failed = False
+        self._refused = 0
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._text_bytes = 0
@@ -63,6 +64,11 @@ class StreamMeter(ABC):
     def failed(self) -> bool:
         """The provider itself said, in the stream, that its answer has failed."""
         return self._failed
+
+    @property
+    def refused(self) -> int:
+        """The stream is a refusal: the status that it stands for."""
+        return self._refused
 
     @property
     @abstractmethod

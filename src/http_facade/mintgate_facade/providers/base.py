@@ -182,9 +182,9 @@ def free(method: str, path: str, operation: str) -> Route:
     return Route(method, path, Policy.FREE, operation)
 
 
-def local(path: str) -> Route:
-    """A models row, answered from the catalogue."""
-    return Route("GET", path, Policy.LOCAL, "models")
+def local(path: str, operation: str = "models") -> Route:
+    """A row that the gateway answers: models from the catalogue, anything else with nothing."""
+    return Route("GET", path, Policy.LOCAL, operation)
 
 
 def denied(reason: str, *paths: str, method: str = "*") -> tuple[Route, ...]:

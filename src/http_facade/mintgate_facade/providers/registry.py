@@ -13,14 +13,30 @@ from typing import NamedTuple
 from mintgate_facade.dialects.base import Dialect, Policy, Route
 from mintgate_facade.providers.anthropic import ANTHROPIC
 from mintgate_facade.providers.base import Found, Provider, Surface
+from mintgate_facade.providers.cerebras import CEREBRAS
+from mintgate_facade.providers.deepseek import DEEPSEEK
 from mintgate_facade.providers.gemini import GEMINI
 from mintgate_facade.providers.hints import model_hint
+from mintgate_facade.providers.minimax import MINIMAX
+from mintgate_facade.providers.mistral import MISTRAL
+from mintgate_facade.providers.moonshot import MOONSHOT
 from mintgate_facade.providers.openai import OPENAI
 from mintgate_facade.providers.routing import RouteMatch, single_slashes
+from mintgate_facade.providers.xai import XAI
 
 __all__ = ["PROVIDERS", "REGISTRY", "Registry", "Resolution"]
 
-PROVIDERS: tuple[Provider, ...] = (OPENAI, ANTHROPIC, GEMINI)
+PROVIDERS: tuple[Provider, ...] = (
+    OPENAI,
+    ANTHROPIC,
+    GEMINI,
+    XAI,
+    MOONSHOT,
+    MINIMAX,
+    DEEPSEEK,
+    MISTRAL,
+    CEREBRAS,
+)
 """In the order in which they are asked for a path without a prefix."""
 
 
@@ -52,10 +68,11 @@ class Registry:
                 if prefix in self._by_prefix:
                     raise ValueError(f"two providers claim the prefix {prefix!r}")
                 self._by_prefix[prefix] = provider
+        # Of two surfaces that speak one dialect the first is meant.
         self._operations = {
             (provider.slug, surface.dialect.name, match.route.operation): (surface, match)
             for provider in providers
-            for surface in provider.surfaces
+            for surface in reversed(provider.surfaces)
             for match in surface.table.fixed_paths().values()
             if match.route.policy is Policy.METERED
         }

@@ -21,6 +21,7 @@ from mintgate_facade.relay.asgi import AnswerAborted, send_body
 from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.client_watch import InterruptedRequestError
 from mintgate_facade.relay.decode import Decoder, can_decode
+from mintgate_facade.relay.pass_through import is_client_matter, operator_failure
 from mintgate_facade.relay.upstream import BROKEN
 
 if TYPE_CHECKING:
@@ -99,9 +100,22 @@ async def _relay_whole(
     except _BROKEN_ANSWER:
         await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
         raise RefusedRequest(_UPSTREAM_BROKEN) from None
-    await held.charged(held.end_status())
+    if meter.refused:
+        await _give_back(held, meter)
+    else:
+        await held.charged(held.end_status())
     headers = exchange.relayed(response.raw_headers)
     await exchange.send_whole(response.status, headers, passed)
+
+
+async def _give_back(held: Held, meter: Meter) -> None:
+    """Release the hold of a 2xx answer that is a refusal.
+
+    Raises `RefusedRequest` when what is wrong is the operator's to put right.
+    """
+    await held.release()
+    if not is_client_matter(meter.refused):
+        raise RefusedRequest(operator_failure(meter.refused))
 
 
 class _Streamed:
@@ -135,13 +149,28 @@ class _Streamed:
         except InterruptedRequestError:
             # The provider must stop first: it bills for as long as it writes.
             self._response.close()
+            if self._meter.refused:
+                await self._held.release()
+                raise AnswerAborted from None
             await self._held.charged(self._held.cut_status())
             if self._held.ended_by is not None:
                 await self._tell(self._held.ended_by)
             raise AnswerAborted from None
         except _BROKEN_ANSWER as failure:
             await self._break_off(failure)
+        if self._meter.refused:
+            await self._hand_on_refusal(tail)
+            return
         await self._held.charged(self._held.end_status())
+        await send_body(self._exchange.send, tail, more=False)
+
+    async def _hand_on_refusal(self, tail: bytes) -> None:
+        """End a stream that turned out to be a refusal; the operator's troubles are not told."""
+        try:
+            await _give_back(self._held, self._meter)
+        except RefusedRequest as refusal:
+            await self._tell(refusal.failure)
+            raise AnswerAborted from None
         await send_body(self._exchange.send, tail, more=False)
 
     async def _send_start(self) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.targets import Targets
 
 _JSON = [(b"content-type", b"application/json")]
+_EMPTY = b"{}"
+"""Answers a route whose only use is that it is answered, such as a connection's warm-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,14 @@ class Unmetered:
             response.close()
 
     async def serve_local(self, exchange: Exchange) -> None:
-        """Authenticate and answer from the catalogue."""
+        """Authenticate and answer: a models route from the catalogue, any other with nothing."""
         admitted = await admit(exchange, json_only=False)
         slug = exchange.target.slug
         key = await self.core.authenticate(admitted.secret_sha256, exchange.caller, slug)
         exchange.key_id = key.id
+        if exchange.route.operation != "models":
+            await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], _EMPTY)
+            return
         prices = await self.core.prices(key.account_id, slug)
         allowed = allowed_prices(prices, key.allowed_models)
         view = admitted.view

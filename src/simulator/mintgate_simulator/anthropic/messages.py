@@ -94,8 +94,8 @@ class Plan:
         ]
 
 
-def create(request: Request) -> Answer:
-    """The answer to a messages request."""
+def create(request: Request, *, input_at_start: bool = True) -> Answer:
+    """The answer to a messages request; some vendors state no input before the end of a stream."""
     body = check.body_of(request)
     controls = request.controls
     model = check.text(body, "model")
@@ -110,7 +110,13 @@ def create(request: Request) -> Answer:
         model=controls.model or model,
         reply=reply,
         thinking=thinking,
-        usage=usage_of(controls, body, count_prompt(body.get("system"), messages, tools), reply),
+        usage=usage_of(
+            controls,
+            body,
+            count_prompt(body.get("system"), messages, tools),
+            reply,
+            input_at_start=input_at_start,
+        ),
         usage_stated=controls.usage,
         chunks=controls.chunks,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mintgate_simulator import credentials
@@ -25,7 +26,17 @@ _MODEL_PREFIX = "/v1/models/"
 
 
 class AnthropicTwin:
-    """Answers as ``https://api.anthropic.com`` does."""
+    """Answers as ``https://api.anthropic.com`` does, or as a vendor's Messages API.
+
+    ``input_at_start`` is false for a vendor whose streams state their input only at the end.
+    """
+
+    def __init__(self, *, input_at_start: bool = True) -> None:
+        create = partial(messages.create, input_at_start=input_at_start)
+        self._routes: dict[tuple[str, str], Callable[[Request], Answer]] = {
+            **_ROUTES,
+            ("POST", "/v1/messages"): create,
+        }
 
     def credential(self, request: Request) -> str | None:
         """``x-api-key``, or the bearer token that newer SDKs send instead."""
@@ -45,7 +56,7 @@ class AnthropicTwin:
 
     def respond(self, request: Request) -> Answer:
         """The answer of the route; 404 for an unknown path, 405 for a wrong method."""
-        handler = _ROUTES.get((request.method, request.path))
+        handler = self._routes.get((request.method, request.path))
         if handler is not None:
             return handler(request)
         if request.method == "GET" and request.path.startswith(_MODEL_PREFIX):

@@ -34,6 +34,7 @@ class Usage:
     thinking: int
     searches: int
     service: dict[str, str]
+    input_at_start: bool = True
 
     def whole(self) -> dict[str, Any]:
         """Usage of a message that is not streamed."""
@@ -42,8 +43,11 @@ class Usage:
     def at_start(self) -> dict[str, Any]:
         """Usage in ``message_start``: input before any search, output not known yet."""
         before_searches = max(0, self.input - SEARCH_TOKENS * self.searches)
+        stated = self._input(before_searches)
+        if not self.input_at_start:
+            stated = {name: 0 for name in stated if name != "cache_creation"}
         return {
-            **self._input(before_searches),
+            **stated,
             "output_tokens": min(OUTPUT_PLACEHOLDER, self.output),
             **self.service,
         }
@@ -77,7 +81,14 @@ class Usage:
         return numbers
 
 
-def usage_of(controls: Controls, body: dict[str, Any], prompt: PromptTokens, reply: Reply) -> Usage:
+def usage_of(
+    controls: Controls,
+    body: dict[str, Any],
+    prompt: PromptTokens,
+    reply: Reply,
+    *,
+    input_at_start: bool = True,
+) -> Usage:
     """Usage of the answer to a request; tier, speed and place follow it unless steered."""
     service = {
         "service_tier": controls.tier or "standard",
@@ -95,4 +106,5 @@ def usage_of(controls: Controls, body: dict[str, Any], prompt: PromptTokens, rep
         thinking=reply.reasoning,
         searches=controls.searches,
         service=service,
+        input_at_start=input_at_start,
     )

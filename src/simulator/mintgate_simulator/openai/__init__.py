@@ -1,5 +1,6 @@
 """The twin of OpenAI's API (``https://api.openai.com/v1``)."""
 
-from .twin import OpenAITwin
+from .quirks import Quirks, UsagePlace
+from .twin import ROUTES, OpenAITwin
 
-__all__ = ["OpenAITwin"]
+__all__ = ["ROUTES", "OpenAITwin", "Quirks", "UsagePlace"]

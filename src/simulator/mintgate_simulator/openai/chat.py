@@ -13,13 +13,17 @@ from mintgate_simulator.tokens import count_prompt
 from mintgate_simulator.tools import ToolCall, make_call
 
 from . import check, wire
-from .usage import completion_usage, usage_of
+from .ending import Ending
+from .usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mintgate_simulator.answer import Answer
+    from mintgate_simulator.control import Controls
     from mintgate_simulator.request import Request
+
+    from .quirks import Quirks
 
 CHOICES_MAX = 128
 
@@ -28,7 +32,7 @@ CHOICES_MAX = 128
 class _Completion:
     """One completion, before it is written as a whole or as a stream.
 
-    ``usage`` is ``None`` when it is left out, ``usage_asked`` whether a stream shall state it.
+    ``usage`` is ``None`` when it is left out; ``ending`` is how a stream tells it.
     """
 
     number: int
@@ -38,7 +42,7 @@ class _Completion:
     reply: Reply
     chunks: int | None
     usage: dict[str, Any] | None
-    usage_asked: bool
+    ending: Ending
 
     @property
     def finish_reason(self) -> str:
@@ -60,11 +64,9 @@ class _Completion:
         }
 
 
-def create(request: Request) -> Answer:
+def create(request: Request, quirks: Quirks) -> Answer:
     """The answer to a chat completion request."""
     body = check.body_of(request)
-    controls = request.controls
-    model = check.model_of(body)
     check.required(body, "messages")
     messages = check.objects(body, "messages")
     if not messages:
@@ -75,15 +77,32 @@ def create(request: Request) -> Answer:
             param="messages",
             code="empty_array",
         )
+    return _answer(request, quirks, body, messages)
+
+
+def create_from_prompt(request: Request, quirks: Quirks) -> Answer:
+    """The answer to a prompt and its suffix, in the shape of a chat's."""
+    body = check.body_of(request)
+    prompt = [check.required(body, "prompt"), body.get("suffix") or ""]
+    return _answer(request, quirks, body, [{"role": "user", "content": prompt}])
+
+
+def _answer(
+    request: Request, quirks: Quirks, body: dict[str, Any], messages: list[dict[str, Any]]
+) -> Answer:
+    check.no_unknown(body, quirks.unknown_fields)
+    controls = request.controls
+    model = check.model_of(body)
     tools = check.objects(body, "tools")
     stream = check.flag(body, "stream")
     choices = check.whole_number(body, "n", smallest=1, largest=CHOICES_MAX) or 1
     call = _call(body, tools, messages, asked=controls.tool)
-    reply = plan_reply(controls, limit=_limit(body), call=call)
+    reply = plan_reply(controls, limit=_limit(body, quirks, controls), call=call)
     prompt = count_prompt(messages, tools, body.get("functions"), body.get("response_format"))
     usage = usage_of(
         controls, prompt, output=choices * reply.output, reasoning=choices * reply.reasoning
     )
+    stated = quirks.usage(usage, controls, model) if controls.usage else None
     completion = _Completion(
         number=request.number,
         model=controls.model or model,
@@ -91,15 +110,20 @@ def create(request: Request) -> Answer:
         choices=choices,
         reply=reply,
         chunks=controls.chunks,
-        usage=completion_usage(usage) if controls.usage else None,
-        usage_asked=usage_asked(body, stream=stream) and controls.usage,
+        usage=stated,
+        ending=Ending(
+            quirks.usage_place,
+            stated,
+            asked=usage_asked(body, stream=stream),
+            extras=quirks.extras(controls),
+        ),
     )
     if not stream:
-        return wire.whole(request, _whole(completion))
+        return wire.whole(request, _whole(completion), account=quirks.headers)
     return Stream(
-        headers=wire.headers(request, b"text/event-stream; charset=utf-8"),
+        headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
         events=_events(completion),
-        failure=wire.stream_failure,
+        failure=quirks.stream_error,
         ping=wire.PING,
         crlf_allowed=True,
     )
@@ -117,7 +141,7 @@ def usage_asked(body: dict[str, Any], *, stream: bool) -> bool:
     return check.flag(options, "include_usage")
 
 
-def _limit(body: dict[str, Any]) -> int | None:
+def _limit(body: dict[str, Any], quirks: Quirks, controls: Controls) -> int | None:
     """The output limit, hidden tokens included; ``max_tokens`` is its deprecated name."""
     limit = check.whole_number(body, "max_completion_tokens", smallest=1)
     deprecated = check.whole_number(body, "max_tokens", smallest=1)
@@ -128,7 +152,10 @@ def _limit(body: dict[str, Any]) -> int | None:
             param="max_tokens",
             code="invalid_parameter_combination",
         )
-    return deprecated if limit is None else limit
+    limit = deprecated if limit is None else limit
+    if limit is not None and quirks.visible_limit:
+        limit += controls.reasoning or 0
+    return limit
 
 
 def _call(
@@ -186,20 +213,16 @@ def _whole(completion: _Completion) -> dict[str, Any]:
     body = {**completion.base("chat.completion"), "choices": choices}
     if completion.usage is not None:
         body["usage"] = completion.usage
-    return body
+    return {**body, **completion.ending.extras}
 
 
 def _events(completion: _Completion) -> Iterator[tuple[Kind, bytes]]:
     base = completion.base("chat.completion.chunk")
-    tail = {"usage": None} if completion.usage_asked else {}
+    ending = completion.ending
+    tail = ending.placeholder
 
-    def chunk(index: int, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice = {
-            "index": index,
-            "delta": delta,
-            "logprobs": None,
-            "finish_reason": finish_reason,
-        }
+    def chunk(index: int, delta: dict[str, Any]) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         return wire.sse({**base, "choices": [choice], **tail})
 
     indexes = range(completion.choices)
@@ -215,9 +238,17 @@ def _events(completion: _Completion) -> Iterator[tuple[Kind, bytes]]:
             for index in indexes:
                 yield Kind.CONTENT, chunk(index, delta)
     for index in indexes:
-        yield Kind.CLOSING, chunk(index, {}, completion.finish_reason)
-    if completion.usage_asked:
-        yield Kind.CLOSING, wire.sse({**base, "choices": [], "usage": completion.usage})
+        choice = {
+            "index": index,
+            "delta": {},
+            "logprobs": None,
+            "finish_reason": completion.finish_reason,
+        }
+        last = index == completion.choices - 1
+        yield Kind.CLOSING, wire.sse(ending.finish(base, choice, last=last))
+    alone = ending.alone(base)
+    if alone is not None:
+        yield Kind.CLOSING, wire.sse(alone)
     yield Kind.CLOSING, wire.DONE
 
 

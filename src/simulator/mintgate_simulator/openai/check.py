@@ -30,6 +30,12 @@ def body_of(request: Request) -> dict[str, Any]:
     return request.json_object(_NOT_JSON)
 
 
+def no_unknown(body: dict[str, Any], names: frozenset[str]) -> None:
+    """Refuse fields as a vendor does that knows no such fields."""
+    for name in sorted(names & body.keys()):
+        raise Refusal(422, "Extra inputs are not permitted", param=name, code="extra_forbidden")
+
+
 def model_of(body: dict[str, Any]) -> str:
     """The model, without which nothing is answered."""
     model = body.get("model")

@@ -1,4 +1,4 @@
-"""``POST /v1/completions``: the legacy interface, with its default limit of 16 tokens.
+"""``POST /v1/completions``: the legacy interface, at OpenAI with a default limit of 16 tokens.
 
 ``best_of`` completions are made and billed for every prompt, ``n`` of them are returned.
 """
@@ -15,7 +15,8 @@ from mintgate_simulator.tokens import PromptTokens, tokens_of, utf8_length
 
 from . import check, wire
 from .chat import usage_asked
-from .usage import completion_usage, usage_of
+from .ending import Ending
+from .usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
 
-LIMIT_TOKENS_DEFAULT = 16
+    from .quirks import Quirks
+
 BEST_OF_MAX = 20
 CHOICES_MAX = 128
 
 
-def create(request: Request) -> Answer:
+def create(request: Request, quirks: Quirks) -> Answer:
     """The answer to a legacy completion request."""
     body = check.body_of(request)
     controls = request.controls
@@ -43,7 +45,7 @@ def create(request: Request) -> Answer:
         )
     if stream and best_of > n:
         raise Refusal(400, "best_of must not be greater than n when streaming.")
-    limit = check.whole_number(body, "max_tokens", smallest=1) or LIMIT_TOKENS_DEFAULT
+    limit = check.whole_number(body, "max_tokens", smallest=1) or quirks.completion_limit
     reply = plan_reply(controls, limit=limit)
     made = best_of * len(prompts)
     usage = usage_of(
@@ -52,8 +54,9 @@ def create(request: Request) -> Answer:
         output=made * reply.output,
         reasoning=made * reply.reasoning,
     )
-    stated = completion_usage(usage) if controls.usage else None
+    stated = quirks.usage(usage, controls, model) if controls.usage else None
     asked = usage_asked(body, stream=stream)
+    extras = quirks.extras(controls)
     base = {
         "id": f"cmpl-{request.number:024x}",
         "object": "text_completion",
@@ -64,16 +67,22 @@ def create(request: Request) -> Answer:
     choices = n * len(prompts)
     if stream:
         return Stream(
-            headers=wire.headers(request, b"text/event-stream; charset=utf-8"),
-            events=_events(base, choices, reply, controls.chunks, stated if asked else None),
-            failure=wire.stream_failure,
+            headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
+            events=_events(
+                base,
+                choices,
+                reply,
+                controls.chunks,
+                Ending(quirks.usage_place, stated, asked=asked, extras=extras),
+            ),
+            failure=quirks.stream_error,
             ping=wire.PING,
             crlf_allowed=True,
         )
     base["choices"] = [_choice(index, reply.text, _finish(reply)) for index in range(choices)]
     if stated is not None:
         base["usage"] = stated
-    return wire.whole(request, base)
+    return wire.whole(request, {**base, **extras}, account=quirks.headers)
 
 
 def prompt_token_counts(name: str, prompt: object) -> list[int]:
@@ -103,16 +112,17 @@ def _events(
     choices: int,
     reply: Reply,
     chunks: int | None,
-    usage: dict[str, Any] | None,
+    ending: Ending,
 ) -> Iterator[tuple[Kind, bytes]]:
-    tail = {} if usage is None else {"usage": None}
+    tail = ending.placeholder
     for text in text_deltas(reply, chunks):
         for index in range(choices):
             choice = _choice(index, text, None)
             yield Kind.CONTENT, wire.sse({**base, "choices": [choice], **tail})
     for index in range(choices):
         choice = _choice(index, "", _finish(reply))
-        yield Kind.CLOSING, wire.sse({**base, "choices": [choice], **tail})
-    if usage is not None:
-        yield Kind.CLOSING, wire.sse({**base, "choices": [], "usage": usage})
+        yield Kind.CLOSING, wire.sse(ending.finish(base, choice, last=index == choices - 1))
+    alone = ending.alone(base)
+    if alone is not None:
+        yield Kind.CLOSING, wire.sse(alone)
     yield Kind.CLOSING, wire.DONE

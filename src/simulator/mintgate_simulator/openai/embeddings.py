@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
 
+    from .quirks import Quirks
+
 DIMENSIONS_DEFAULT = 1_536
 DIMENSIONS_OF_MODEL = {"text-embedding-3-large": 3_072}
 _FORMATS = frozenset({"float", "base64"})
 
 
-def create(request: Request) -> Answer:
+def create(request: Request, quirks: Quirks) -> Answer:
     """The answer to an embeddings request."""
     body = check.body_of(request)
     controls = request.controls
@@ -40,4 +42,6 @@ def create(request: Request) -> Answer:
     }
     if controls.usage:
         answer["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return wire.whole(request, answer)
+    if quirks.embeddings_id:
+        answer["id"] = f"{request.number:032x}"
+    return wire.whole(request, answer, account=quirks.headers)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
 
+    from .quirks import Quirks
+
 IMAGES_MAX = 10
 PARTIAL_IMAGES_MAX = 3
 PARTIAL_IMAGE_TOKENS = 100
@@ -68,7 +70,7 @@ class _Job:
         }
 
 
-def generate(request: Request) -> Answer:
+def generate(request: Request, quirks: Quirks) -> Answer:
     """The answer to an image generation request."""
     body = check.body_of(request)
     model = check.model_of(body)
@@ -77,14 +79,14 @@ def generate(request: Request) -> Answer:
         raise check.wrong_type("prompt", "a string", prompt)
     count = check.whole_number(body, "n", smallest=1, largest=IMAGES_MAX) or 1
     if model.startswith("dall-e"):
-        return _dalle(request, body, count)
+        return _dalle(request, quirks, body, count)
     stream = check.flag(body, "stream")
     partial = check.whole_number(body, "partial_images", smallest=0, largest=PARTIAL_IMAGES_MAX)
     job = _job(request, body, prompt, count=count, partial_images=(partial or 0) if stream else 0)
     if stream:
         writer = EventWriter()
         return Stream(
-            headers=wire.headers(request, b"text/event-stream; charset=utf-8"),
+            headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
             events=_events(job, writer),
             failure=writer.failure,
             ping=wire.PING,
@@ -97,7 +99,7 @@ def generate(request: Request) -> Answer:
     }
     if job.usage is not None:
         answer["usage"] = job.usage
-    return wire.whole(request, answer)
+    return wire.whole(request, answer, account=quirks.headers)
 
 
 def image_tokens(quality: str, size: str) -> int:
@@ -168,11 +170,12 @@ def _events(job: _Job, writer: EventWriter) -> Iterator[tuple[Kind, bytes]]:
     yield Kind.CLOSING, writer.event("image_generation.completed", **picture, **usage)
 
 
-def _dalle(request: Request, body: dict[str, Any], count: int) -> Answer:
+def _dalle(request: Request, quirks: Quirks, body: dict[str, Any], count: int) -> Answer:
     form = check.choice(body, "response_format", frozenset({"url", "b64_json"}), "url")
     if form == "b64_json":
         picture = {"b64_json": PNG_BASE64, "revised_prompt": body["prompt"]}
     else:
         url = f"https://images.invalid/{request.number}.png"
         picture = {"url": url, "revised_prompt": body["prompt"]}
-    return wire.whole(request, {"created": CREATED_AT_S, "data": [picture] * count})
+    answer = {"created": CREATED_AT_S, "data": [picture] * count}
+    return wire.whole(request, answer, account=quirks.headers)

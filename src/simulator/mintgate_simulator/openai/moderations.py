@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
 
+    from .quirks import Quirks
+
 MODEL_DEFAULT = "omni-moderation-latest"
 _CATEGORIES = (
     "harassment", "harassment/threatening", "hate", "hate/threatening", "illicit",
@@ -24,7 +26,7 @@ _CLEAN = {
 }
 
 
-def create(request: Request) -> Answer:
+def create(request: Request, quirks: Quirks) -> Answer:
     """One clean result; one for each text when a list of texts was given."""
     body = check.body_of(request)
     given = check.required(body, "input")
@@ -36,4 +38,4 @@ def create(request: Request) -> Answer:
         "model": request.controls.model or body.get("model") or MODEL_DEFAULT,
         "results": [_CLEAN] * (len(given) if texts else 1),
     }
-    return wire.whole(request, answer)
+    return wire.whole(request, answer, account=quirks.headers)

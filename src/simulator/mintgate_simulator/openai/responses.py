@@ -14,11 +14,13 @@ from mintgate_simulator.tools import ToolCall, make_call
 
 from . import check, wire
 from .responses_stream import EventWriter, response_events
-from .usage import response_usage, usage_of
+from .usage import usage_of
 
 if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
+
+    from .quirks import Quirks
 
 LIMIT_TOKENS_MIN = 16
 """The smallest ``max_output_tokens`` the provider takes."""
@@ -140,15 +142,16 @@ class Plan:
         return f"{prefix}_{self.number:028x}{index:04x}"
 
 
-def create(request: Request) -> Answer:
+def create(request: Request, quirks: Quirks) -> Answer:
     """The answer to a Responses request."""
     body = check.body_of(request)
-    plan = _plan(request, body)
+    plan = _plan(request, quirks, body)
     if not check.flag(body, "stream"):
-        return wire.whole(request, plan.response(plan.final_status, plan.items(), done=True))
+        response = plan.response(plan.final_status, plan.items(), done=True)
+        return wire.whole(request, response, account=quirks.headers)
     writer = EventWriter()
     return Stream(
-        headers=wire.headers(request, b"text/event-stream; charset=utf-8"),
+        headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
         events=response_events(plan, writer),
         failure=writer.failure,
         ping=wire.PING,
@@ -156,14 +159,15 @@ def create(request: Request) -> Answer:
     )
 
 
-def count_tokens(request: Request) -> Answer:
+def count_tokens(request: Request, quirks: Quirks) -> Answer:
     """``POST /v1/responses/input_tokens``: the input of a request that is not made."""
     body = check.body_of(request)
     count = _prompt(body).total if request.controls.input is None else request.controls.input
-    return wire.whole(request, {"object": "response.input_tokens", "input_tokens": count})
+    counted = {"object": "response.input_tokens", "input_tokens": count}
+    return wire.whole(request, counted, account=quirks.headers)
 
 
-def _plan(request: Request, body: dict[str, Any]) -> Plan:
+def _plan(request: Request, quirks: Quirks, body: dict[str, Any]) -> Plan:
     controls = request.controls
     model = check.required(body, "model")
     if not isinstance(model, str):
@@ -189,7 +193,7 @@ def _plan(request: Request, body: dict[str, Any]) -> Plan:
         reply=reply,
         searches=controls.searches,
         chunks=controls.chunks,
-        usage=response_usage(usage) if controls.usage else None,
+        usage=quirks.response_usage(usage, controls, model) if controls.usage else None,
     )
 
 

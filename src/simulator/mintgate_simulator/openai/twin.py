@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mintgate_simulator import credentials
 from mintgate_simulator.refusal import Refusal
 
 from . import audio, chat, completions, embeddings, images, models, moderations, responses, wire
+from .quirks import OPENAI, Quirks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mintgate_simulator.answer import Answer, Whole
     from mintgate_simulator.request import Request
 
-_ROUTES: dict[tuple[str, str], Callable[[Request], Answer]] = {
+Handler = Callable[["Request", Quirks], "Answer"]
+
+
+def _of_openai_alone(handler: Callable[[Request], Answer]) -> Handler:
+    """A route that no vendor answers in a way of its own."""
+    return lambda request, _: handler(request)
+
+
+ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat.create,
     ("POST", "/v1/completions"): completions.create,
     ("POST", "/v1/responses"): responses.create,
     ("POST", "/v1/responses/input_tokens"): responses.count_tokens,
     ("POST", "/v1/embeddings"): embeddings.create,
     ("POST", "/v1/images/generations"): images.generate,
-    ("POST", "/v1/audio/speech"): audio.speak,
-    ("POST", "/v1/audio/transcriptions"): audio.transcribe,
-    ("POST", "/v1/audio/translations"): audio.translate,
+    ("POST", "/v1/audio/speech"): _of_openai_alone(audio.speak),
+    ("POST", "/v1/audio/transcriptions"): _of_openai_alone(audio.transcribe),
+    ("POST", "/v1/audio/translations"): _of_openai_alone(audio.translate),
     ("POST", "/v1/moderations"): moderations.create,
     ("GET", "/v1/models"): models.list_models,
 }
-_PATHS = frozenset(path for _, path in _ROUTES)
-_MODEL_PREFIX = "/v1/models/"
+_MODEL_PREFIX = "/models/"
 
 
 class OpenAITwin:
-    """Answers as ``https://api.openai.com`` does."""
+    """Answers as ``https://api.openai.com`` does, or as a vendor of the same shape.
+
+    ``routes`` are that vendor's; its quirks say what it answers differently.
+    """
+
+    def __init__(
+        self,
+        quirks: Quirks | None = None,
+        routes: Mapping[tuple[str, str], Handler] = MappingProxyType(ROUTES),
+    ) -> None:
+        self._quirks = quirks or replace(OPENAI, models=models.MODELS)
+        self._routes = routes
+        self._paths = frozenset(path for _, path in routes)
 
     def credential(self, request: Request) -> str | None:
         """The bearer token, the only place OpenAI looks."""
@@ -49,19 +70,25 @@ class OpenAITwin:
 
     def wrong_credential(self) -> Refusal:
         """401; the provider would repeat a masked form of the key, this twin repeats nothing."""
-        return Refusal(401, "Incorrect API key provided.", code="invalid_api_key")
+        status = self._quirks.wrong_key_status
+        return Refusal(status, "Incorrect API key provided.", code="invalid_api_key")
 
     def refuse(self, request: Request, refusal: Refusal) -> Whole:
-        """The refusal as an ``error`` object."""
-        return wire.refuse(request, refusal)
+        """The refusal in the vendor's words."""
+        body = self._quirks.error(request, refusal)
+        answer = wire.whole(request, body, refusal.status, self._quirks.headers)
+        if refusal.retry_after_s is not None:
+            answer.headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+        return answer
 
     def respond(self, request: Request) -> Answer:
         """The answer of the route; 404 for an unknown URL, 405 for a wrong method."""
-        handler = _ROUTES.get((request.method, request.path))
+        handler = self._routes.get((request.method, request.path))
         if handler is not None:
-            return handler(request)
-        if request.method == "GET" and request.path.startswith(_MODEL_PREFIX):
-            return models.get_model(request, request.path.removeprefix(_MODEL_PREFIX))
-        if request.path in _PATHS:
+            return handler(request, self._quirks)
+        _, found, model = request.path.partition(_MODEL_PREFIX)
+        if request.method == "GET" and found:
+            return models.get_model(request, self._quirks, model)
+        if request.path in self._paths:
             raise Refusal(405, f"Not allowed to {request.method} on {request.path}.")
         raise Refusal(404, f"Invalid URL ({request.method} {request.path})")

@@ -9,8 +9,11 @@ import orjson
 from mintgate_simulator.answer import Whole
 
 if TYPE_CHECKING:
-    from mintgate_simulator.refusal import Refusal
+    from collections.abc import Sequence
+
     from mintgate_simulator.request import Request
+
+    Headers = Sequence[tuple[bytes, bytes]]
 
 FINGERPRINT = "fp_simulated"
 PING = b": keep-alive\n\n"
@@ -18,12 +21,12 @@ DONE = b"data: [DONE]\n\n"
 
 # The provider names its account, its limits and its own timing in every answer; a gateway has to
 # strip the account, so the twin states one.
-_FIXED_HEADERS = [
+ACCOUNT_HEADERS = (
     (b"openai-organization", b"org-simulated"),
     (b"openai-version", b"2020-10-01"),
     (b"openai-processing-ms", b"1"),
     (b"x-ratelimit-remaining-requests", b"9999"),
-]
+)
 _TYPES = {
     401: "invalid_request_error",
     402: "insufficient_quota",
@@ -38,15 +41,19 @@ _CODES = {
 FIRST_SERVER_ERROR = 500
 
 
-def headers(request: Request, content_type: bytes) -> list[tuple[bytes, bytes]]:
+def headers(
+    request: Request, content_type: bytes, account: Headers = ACCOUNT_HEADERS
+) -> list[tuple[bytes, bytes]]:
     """The response headers, with the request id the SDK shows."""
     request_id = b"req_%032x" % request.number
-    return [(b"content-type", content_type), (b"x-request-id", request_id), *_FIXED_HEADERS]
+    return [(b"content-type", content_type), (b"x-request-id", request_id), *account]
 
 
-def whole(request: Request, body: dict[str, Any], status: int = 200) -> Whole:
+def whole(
+    request: Request, body: dict[str, Any], status: int = 200, account: Headers = ACCOUNT_HEADERS
+) -> Whole:
     """A JSON answer."""
-    return Whole(status, headers(request, b"application/json"), orjson.dumps(body))
+    return Whole(status, headers(request, b"application/json", account), orjson.dumps(body))
 
 
 def sse(payload: dict[str, Any]) -> bytes:
@@ -69,15 +76,6 @@ def error_body(
         "code": code or _CODES.get(status),
     }
     return {"error": error}
-
-
-def refuse(request: Request, refusal: Refusal) -> Whole:
-    """The refusal as OpenAI words it."""
-    body = error_body(refusal.status, refusal.message, param=refusal.param, code=refusal.code)
-    answer = whole(request, body, refusal.status)
-    if refusal.retry_after_s is not None:
-        answer.headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
-    return answer
 
 
 def stream_failure() -> bytes:

@@ -187,7 +187,7 @@ def test_a_flavor_needs_no_code() -> None:
 def test_a_flavor_refuses_and_answers_in_its_own_way() -> None:
     """Fields that only a vendor has, and errors without the envelope, are data too."""
     dialect = OpenAIDialect(
-        Flavor(name="vendor", forbidden={"deferred": "Not now."}, flat_errors=True)
+        Flavor(name="vendor", forbidden={"deferred": "Not now."}, flat_errors={"object": "error"})
     )
     body = orjson.dumps(chat(deferred=True))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.anthropic import errors, models
 from mintgate_facade.dialects.anthropic.answer import answer_meter
+from mintgate_facade.dialects.anthropic.flavor import Flavor
 from mintgate_facade.dialects.anthropic.request import read_message
 from mintgate_facade.dialects.anthropic.stream import MessageStreamMeter
 from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
@@ -23,12 +24,15 @@ class AnthropicDialect:
 
     name = "anthropic"
 
+    def __init__(self, flavor: Flavor | None = None) -> None:
+        self._flavor = flavor or Flavor()
+
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""
         if route.operation != "messages":
             raise LookupError(f"no reading for the operation {route.operation!r}")
         with bounded_nesting():
-            return read_message(request)
+            return read_message(request, self._flavor)
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
         """`ask.body` with `max_tokens` spliced in, otherwise unchanged."""

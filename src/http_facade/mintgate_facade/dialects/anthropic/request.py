@@ -12,6 +12,7 @@ from mintgate.v1.unit_pb2 import (
 )
 
 from mintgate_facade.dialects.anthropic.content import Content
+from mintgate_facade.dialects.anthropic.flavor import Flavor
 from mintgate_facade.dialects.base import Ask, RequestView
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
@@ -46,7 +47,7 @@ _TIERS = frozenset({"auto", "standard_only"})
 _SPEEDS = frozenset({"standard", "fast"})
 
 
-def read_message(request: RequestView) -> Ask:
+def read_message(request: RequestView, flavor: Flavor) -> Ask:
     """Bound a message. Raises `RefusedRequest` for what cannot be bounded."""
     document = request.document
     model = model_name(document)
@@ -57,6 +58,12 @@ def read_message(request: RequestView) -> Ask:
         raise refused("max_tokens: Field required", "max_tokens", "missing_required_parameter")
     content = _read_content(document)
     tools = content.tools
+    if tools.uses and not flavor.server_tools:
+        raise refused(
+            "tools: this provider's own tools have no limit that could be held beforehand. Use "
+            "tools that your own code runs.",
+            "tools",
+        )
     tokens = input_bound(
         len(request.body),
         tools=tools.present,
@@ -71,9 +78,10 @@ def read_message(request: RequestView) -> Ask:
         bound=Bound(
             input_tokens=tokens,
             input_open=content.open or tools.uses > 0,
-            input_units=_cache_units(content),
+            input_units=_cache_units(content, flavor),
             passes=tools.uses + 1,
             output_tokens=limit,
+            output_open=flavor.visible_limit,
             fees=fees,
             variants=_variants(document),
         ),
@@ -100,10 +108,10 @@ def _read_content(document: Fields) -> Content:
     return content
 
 
-def _cache_units(content: Content) -> list[Unit.ValueType]:
+def _cache_units(content: Content, flavor: Flavor) -> list[Unit.ValueType]:
     """List the cache writes that the request may cause; Anthropic writes only when asked."""
     units = []
-    if content.cached:
+    if content.cached or flavor.caches_unasked:
         units.append(UNIT_CACHE_WRITE_5M_TOKENS)
     if content.cached_1h:
         units.append(UNIT_CACHE_WRITE_1H_TOKENS)

@@ -8,8 +8,10 @@ from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_HOLD, SETTLED_
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS, UNIT_OUTPUT_TOKENS
 
 from mintgate_facade.dialects.base import Ask, Reading
+from mintgate_facade.dialects.base_resp import refused_status
 from mintgate_facade.dialects.counted import text_bytes, tokens_in, within_limit
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
     read_usage,
     tier_variant,
@@ -18,15 +20,24 @@ from mintgate_facade.dialects.openai.usage import (
 )
 from mintgate_facade.dialects.split import Units
 
-_OUTPUT_OF = {"chat": "choices", "completions": "choices", "responses": "output"}
+_OUTPUT_OF = {
+    "chat": "choices",
+    "completions": "choices",
+    "fim": "choices",
+    "responses": "output",
+}
 """Where a document keeps what the model wrote."""
 
 
-def answer_meter(operation: str, ask: Ask) -> JsonMeter:
+def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
     """Make the meter of one operation's JSON answer."""
 
     def exact(document: Document) -> Reading | None:
-        usage = read_usage(document.get("usage"), image_output=operation == "images")
+        usage = read_usage(
+            document.get("usage"),
+            image_output=operation == "images",
+            states_cost=flavor.states_cost,
+        )
         if usage is None:
             return None
         units, reasoning = usage
@@ -37,7 +48,7 @@ def answer_meter(operation: str, ask: Ask) -> JsonMeter:
     def counted(document: Document | None, size_bytes: int) -> Reading:
         return _counted(operation, ask, document, size_bytes)
 
-    return JsonMeter(exact, counted)
+    return JsonMeter(exact, counted, refused_status if flavor.fails_within_200 else None)
 
 
 def _counted(operation: str, ask: Ask, document: Document | None, size_bytes: int) -> Reading:

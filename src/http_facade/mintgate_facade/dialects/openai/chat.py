@@ -40,6 +40,7 @@ _FORBIDDEN = {
 }
 _SEARCH_MODELS = ("search-preview", "search-api")
 """Models that search on every request, for a fee that their usage does not show."""
+_PLAIN_TIERS = frozenset({"auto", "default", "standard", "standard_only"})
 
 
 def read_chat(request: RequestView, flavor: Flavor) -> Ask:
@@ -47,6 +48,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
     document = request.document
     model = model_name(document)
     forbid(document, {**_FORBIDDEN, **flavor.forbidden})
+    refuse_unbounded(model, flavor)
     if any(name in model for name in _SEARCH_MODELS):
         raise refused(
             f"'{model}' searches the web on every request, at a cost that has no limit here. Use "
@@ -56,7 +58,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
     messages = array(document, "messages")
     if not messages:
         raise refused("'messages' must be a non-empty array.", "messages")
-    content = Content(model)
+    content = Content(model, audio_tokens=flavor.audio_input)
     content.read_messages(messages)
     tools = HostedTools()
     tools.read(document)
@@ -64,9 +66,10 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         raise refused("Hosted web search works only with the Responses API.", tools.search_param)
     audio_out = "audio" in (array(document, "modalities") or ())
     has_tools = tools.present or bool(array(document, "functions"))
+    has_prompt = any(document.get(name) for name in flavor.prompt_fields)
     tokens = input_bound(
         len(request.body),
-        tools=has_tools,
+        tools=has_tools or has_prompt,
         hosted=False,
         media_bytes=content.media_bytes,
         media_tokens=content.media_tokens,
@@ -76,6 +79,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         input_open=content.open,
         input_units=input_units(content, flavor),
         output_tokens=chat_output_limit(document),
+        output_open=output_is_open(model, flavor, has_tools=has_tools),
         choices=integer(document, "n", 1, flavor.choices_max) or 1,
         output_units=[UNIT_OUTPUT_TOKENS, UNIT_OUTPUT_AUDIO_TOKENS] if audio_out else [],
         variants=tier_variants(document, flavor),
@@ -100,6 +104,21 @@ def chat_output_limit(document: Fields) -> int | None:
         if (limit := integer(document, name, 1, OUTPUT_TOKENS_MAX, unit="tokens")) is not None
     ]
     return max(stated, default=None)
+
+
+def output_is_open(model: str, flavor: Flavor, *, has_tools: bool) -> bool:
+    """Whether a stated limit leaves a part of the output without one."""
+    plain = flavor.unreasoning.search(model) is not None and not has_tools
+    return flavor.visible_limit and not plain
+
+
+def refuse_unbounded(model: str, flavor: Flavor) -> None:
+    """Refuse a model that does, on its own account, what no request can limit."""
+    for part, what in flavor.unbounded_models.items():
+        if part in model:
+            raise refused(
+                f"'{model}' {what}, at a cost that has no limit here. Use another model.", "model"
+            )
 
 
 def input_units(content: Content, flavor: Flavor) -> list[Unit.ValueType]:
@@ -131,7 +150,7 @@ def tier_variants(document: Fields, flavor: Flavor) -> list[str]:
             f"{', '.join(sorted(flavor.tiers))}.",
             "service_tier",
         )
-    if tier in {"auto", "default"}:
+    if tier in _PLAIN_TIERS:
         return []
     return ["service_tier=priority" if tier == "fast" else f"service_tier={tier}"]
 

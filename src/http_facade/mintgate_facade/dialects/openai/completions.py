@@ -1,4 +1,8 @@
-"""Reads `POST /completions`, the legacy route (openai/types/completion_create_params.py)."""
+"""Reads `POST /completions`, the legacy route (openai/types/completion_create_params.py).
+
+Mistral's `POST /v1/fim/completions` and DeepSeek's `POST /beta/completions` fill in the
+middle of a text: the same fields, with a suffix.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from mintgate_facade.dialects.base import Ask, RequestView
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
     Fields,
+    forbid,
     integer,
     model_name,
     refused,
@@ -18,16 +23,15 @@ from mintgate_facade.dialects.openai.content import Content
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.overheads import input_bound
 
-OUTPUT_TOKENS_DEFAULT = 16
-"""The documented default; so this route always has a limit."""
 CHOICES_MAX = 1_024
 """Most answers that the ledger accepts in one bound: prompts times choices."""
 
 
 def read_completion(request: RequestView, flavor: Flavor) -> Ask:
-    """Bound a legacy completion: every candidate of `best_of` is generated and billed."""
+    """Bound a completion: every candidate of `best_of` is generated and billed."""
     document = request.document
     model = model_name(document)
+    forbid(document, flavor.forbidden)
     wanted = integer(document, "n", 1, flavor.choices_max) or 1
     best_of = integer(document, "best_of", 1, flavor.choices_max) or wanted
     if best_of < wanted:
@@ -47,7 +51,7 @@ def read_completion(request: RequestView, flavor: Flavor) -> Ask:
         bound=Bound(
             input_tokens=tokens,
             input_units=input_units(Content(model), flavor),
-            output_tokens=OUTPUT_TOKENS_DEFAULT if limit is None else limit,
+            output_tokens=flavor.completion_tokens_default if limit is None else limit,
             choices=choices,
             variants=tier_variants(document, flavor),
         ),

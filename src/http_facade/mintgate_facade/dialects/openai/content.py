@@ -28,6 +28,8 @@ IMAGE_TOKENS_MAX_FULL = 24_600
 IMAGE_TOKENS_MAX_MINI = 49_000
 """gpt-4o-mini bills an image at about 33 times its tiles."""
 
+_PUBLIC = ("https://", "http://")
+"""Other schemes name what is stored at a provider, such as Kimi's ms:// for its files."""
 _DETAILS = frozenset({"auto", "low", "high", "original"})
 _STORED = (
     "Content stored at the provider cannot be used through this gateway, because all its users "
@@ -40,6 +42,7 @@ _TEXT_PARTS = {
     "refusal": "refusal",
     "summary_text": "text",
     "reasoning_text": "text",
+    "reference": "title",
 }
 
 
@@ -48,6 +51,8 @@ class Content:
     """What a request's content adds to its bound."""
 
     model: str
+    audio_tokens: bool = True
+    """Audio is billed in tokens."""
     media_bytes: int = 0
     """Bytes of the body that are media in base64."""
     media_tokens: int = 0
@@ -89,6 +94,12 @@ class Content:
                 self._read_image(part, where)
             case "input_audio":
                 self._read_audio(part, where)
+            case "document_url":
+                # Pages become text and a picture each, as those of a file do.
+                self.open = True
+                self.images = True
+            case "thinking":
+                self.read_content(part, "thinking", where)
             case "file" | "input_file":
                 self._read_file(part, where)
             case _:
@@ -98,9 +109,13 @@ class Content:
                 )
 
     def _read_image_url(self, part: Fields, where: str) -> None:
+        if isinstance(part.get("image_url"), str):
+            self._add_image(part, "image_url", where)
+            return
         image = mapping(part, "image_url", where=where)
         if image is None:
             raise refused("An image part needs an image_url.", inside(where, "image_url"))
+        self._refuse_stored(image, inside(where, "image_url"))
         self._add_image(image, "url", inside(where, "image_url"))
 
     def _read_image(self, part: Fields, where: str) -> None:
@@ -112,12 +127,21 @@ class Content:
         detail = choice(fields, "detail", _DETAILS, where=where)
         self.images = True
         if not url.startswith("data:"):
+            if not url.startswith(_PUBLIC):
+                raise refused(_STORED, inside(where, name), "unsupported_parameter")
             self.open = True
             return
         self.media_bytes += len(url)
         self.media_tokens += _image_tokens(self.model, detail)
 
     def _read_audio(self, part: Fields, where: str) -> None:
+        if not self.audio_tokens:
+            raise refused(
+                "Audio in a chat is billed by its length, which is not known before it is read. "
+                "Send its transcript.",
+                inside(where, "input_audio"),
+                "unsupported_parameter",
+            )
         audio = mapping(part, "input_audio", where=where) or {}
         data = text(audio, "data", where=inside(where, "input_audio")) or ""
         self.audio = True

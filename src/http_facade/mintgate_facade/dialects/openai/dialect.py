@@ -32,13 +32,14 @@ from mintgate_facade.dialects.streams import EVENT_STREAM
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
 
-_STREAM_METERS: Mapping[str, Callable[[Ask], Meter]] = {
+_STREAM_METERS: Mapping[str, Callable[[Ask, Flavor], Meter]] = {
     "chat": ChatStreamMeter,
     "completions": ChatStreamMeter,
+    "fim": ChatStreamMeter,
     "responses": ResponsesStreamMeter,
     "images": ImageStreamMeter,
-    "speech": AudioStreamMeter,
-    "transcription": AudioStreamMeter,
+    "speech": lambda ask, _: AudioStreamMeter(ask),
+    "transcription": lambda ask, _: AudioStreamMeter(ask),
 }
 _TRANSCRIPTS = frozenset({"transcription", "translation"})
 
@@ -62,7 +63,7 @@ class OpenAIDialect:
                 return read_chat(request, self._flavor)
             case "responses":
                 return read_response(request, self._flavor)
-            case "completions":
+            case "completions" | "fim":
                 return read_completion(request, self._flavor)
             case "embeddings":
                 return read_embedding(request)
@@ -77,23 +78,28 @@ class OpenAIDialect:
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
         """`ask.body` with the output limit spliced in, otherwise unchanged."""
-        chat = route.operation == "chat"
-        field = self._flavor.limit_field if chat else "max_output_tokens"
+        match route.operation:
+            case "chat":
+                field = self._flavor.limit_field
+            case "completions" | "fim":
+                field = "max_tokens"
+            case _:
+                field = "max_output_tokens"
         return set_member(ask.body, (field,), str(output_tokens).encode())
 
     def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
         """Make the reader of a successful answer; its content type tells its framing."""
         if content_type.startswith(EVENT_STREAM) and route.operation in _STREAM_METERS:
-            return _STREAM_METERS[route.operation](ask)
+            return _STREAM_METERS[route.operation](ask, self._flavor)
         if route.operation == "speech":
             return speech_meter(ask, content_type)
         if route.operation in _TRANSCRIPTS:
             return transcript_meter(ask, content_type)
-        return answer_meter(route.operation, ask)
+        return answer_meter(route.operation, ask, self._flavor)
 
     def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
         """Give a failure OpenAI's error body and its extra headers."""
-        return errors.error_body(failure, flat=self._flavor.flat_errors)
+        return errors.error_body(failure, self._flavor.flat_errors)
 
     def stream_error(self, route: Route, failure: Failure, content_type: str = "") -> bytes:
         """Build the in-stream error event; the SDKs raise `APIError` for it."""
@@ -110,5 +116,5 @@ class OpenAIDialect:
     ) -> bytes:
         """Answer a models route from the catalogue; raises `RefusedRequest` if unknown."""
         if "{model}" in route.path:
-            return models.single_body(prices, path_model or query.get("model", ""))
-        return models.list_body(prices)
+            return models.single_body(prices, path_model or query.get("model", ""), self._flavor)
+        return models.list_body(prices, self._flavor)

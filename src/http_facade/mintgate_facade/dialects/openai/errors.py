@@ -31,10 +31,12 @@ def error_object(failure: Failure) -> dict[str, object]:
     }
 
 
-def error_body(failure: Failure, *, flat: bool = False) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Build the body and the extra headers of an error answer."""
+def error_body(
+    failure: Failure, flat: Mapping[str, str] | None = None
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Build the body and the extra headers of an error answer; see `Flavor.flat_errors`."""
     error = error_object(failure)
-    document = {"object": "error", **error} if flat else {"error": error}
+    document = {"error": error} if flat is None else {**flat, **error}
     return orjson.dumps(document), headers_of(failure, b"x-request-id", exact_wait=True)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+NO_MODEL = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,13 @@ class Flavor:
     name: str = "openai"
     limit_field: str = "max_completion_tokens"
     """The field of a chat request that a fitted output limit is written to."""
+    visible_limit: bool = False
+    """The limit of a chat request holds neither reasoning nor function calls, so that only the
+    model's largest output bounds it."""
+    unreasoning: re.Pattern[str] = NO_MODEL
+    """Models whose visible output is all of it, where no tools are brought."""
+    completion_tokens_default: int | None = 16
+    """Output limit of a legacy completion that states none; None: the vendor has no default."""
     asks_for_usage: bool = True
     """Streams state usage only when `stream_options.include_usage` asks for it. False
     where the vendor always states it, or refuses the field."""
@@ -23,7 +33,22 @@ class Flavor:
     tiers: frozenset[str] = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
     """Values of `service_tier` whose price is known. OpenAI's `ultrafast` is not among
     them: it is billed above every tier that the price book knows."""
+    hosted_search: bool = True
+    """Web search in Responses stops at `max_tool_calls`."""
     forbidden: Mapping[str, str] = field(default_factory=dict)
     """Further fields that are refused, each with the sentence that says why."""
-    flat_errors: bool = False
-    """Errors stand at the top of the body, as Mistral and Cerebras write them."""
+    unbounded_models: Mapping[str, str] = field(default_factory=dict)
+    """Parts of names of models that are refused, each with what they do, unasked, without a
+    limit."""
+    prompt_fields: frozenset[str] = frozenset()
+    """Fields that make the vendor put a prompt of its own before the messages."""
+    audio_input: bool = True
+    """Audio in a chat is billed in tokens, which its bytes bound."""
+    states_cost: bool = False
+    """`usage.cost_in_usd_ticks` is what the answer costs, exactly."""
+    fails_within_200: bool = False
+    """A failure may come with status 200 and a code in `base_resp`."""
+    model_card: Mapping[str, object] = field(default_factory=dict)
+    """What each model of the list has besides OpenAI's fields."""
+    flat_errors: Mapping[str, str] | None = None
+    """Errors stand at the top of the body, beside these fields; None: under `error`."""

@@ -17,7 +17,11 @@ from mintgate_facade.dialects.checks import (
     refused,
 )
 from mintgate_facade.dialects.counted import delivered_input
-from mintgate_facade.dialects.openai.chat import input_units, tier_variants
+from mintgate_facade.dialects.openai.chat import (
+    input_units,
+    refuse_unbounded,
+    tier_variants,
+)
 from mintgate_facade.dialects.openai.content import Content
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.items import read_input
@@ -55,11 +59,19 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
     document = request.document
     model = model_name(document)
     forbid(document, {**_FORBIDDEN, **flavor.forbidden})
+    refuse_unbounded(model, flavor)
     _check_modes(document)
     content = Content(model)
     hosted = HostedTools()
     hosted.read(document)
     read_input(document, content, hosted)
+    if hosted.searches and not flavor.hosted_search:
+        raise refused(
+            "Tools that this provider runs have no limit that could be held beforehand. Use tools "
+            "that your own code runs.",
+            hosted.search_param,
+            "unsupported_parameter",
+        )
     calls = hosted_calls(document, hosted)
     tokens = input_bound(
         len(request.body),

@@ -11,7 +11,9 @@ from mintgate.v1.unit_pb2 import (
 )
 
 from mintgate_facade.dialects.base import Ask
+from mintgate_facade.dialects.base_resp import refused_status
 from mintgate_facade.dialects.counted import text_bytes, utf8_bytes
+from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
     is_search,
     read_usage,
@@ -36,8 +38,9 @@ class ChatStreamMeter(SseMeter):
     as final at `[DONE]`.
     """
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, flavor: Flavor) -> None:
         super().__init__(ask)
+        self._flavor = flavor
         self._usage: tuple[Units, int] | None = None
         self._usage_alone = False
         self._tier: Any = None
@@ -56,6 +59,8 @@ class ChatStreamMeter(SseMeter):
         if tier and tier != self._tier:
             self._tier = tier
             self._variants = tier_variant(tier)
+        if self._flavor.fails_within_200 and (status := refused_status(event)):
+            return self._see_failure(status)
         choices = event.get("choices")
         if choices:
             for choice in choices:
@@ -67,8 +72,18 @@ class ChatStreamMeter(SseMeter):
             return self._see_usage(stated, alone=not choices)
         return Fate.PASS
 
+    def _see_failure(self, status: int) -> Fate:
+        """Take a failure: a refusal before anything was written, and the end of it after."""
+        self._failed = True
+        if self._text_bytes == 0 and self._usage is None:
+            self._refused = status
+            # Nothing may follow it, and MiniMax sends no `[DONE]` then.
+            self._complete = True
+            return Fate.KEEP
+        return Fate.PASS
+
     def _see_usage(self, stated: Any, *, alone: bool) -> Fate:
-        usage = read_usage(stated)
+        usage = read_usage(stated, states_cost=self._flavor.states_cost)
         if usage is None:
             return Fate.PASS
         self._usage = usage
@@ -103,8 +118,9 @@ class ResponsesStreamMeter(SseMeter):
 
     _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, flavor: Flavor) -> None:
         super().__init__(ask)
+        self._flavor = flavor
         self._usage: tuple[Units, int] | None = None
         self._searches = 0
 
@@ -125,7 +141,7 @@ class ResponsesStreamMeter(SseMeter):
             self._see_response(response)
             if kind in self._TERMINAL:
                 self._complete = True
-                usage = read_usage(response.get("usage"))
+                usage = read_usage(response.get("usage"), states_cost=self._flavor.states_cost)
                 if usage is not None:
                     units, reasoning = usage
                     self._usage = with_searches(units, web_searches(response)), reasoning
@@ -150,7 +166,7 @@ class ResponsesStreamMeter(SseMeter):
 class ImageStreamMeter(SseMeter):
     """Images: partial pictures, then one `image_generation.completed` with usage."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, flavor: Flavor) -> None:  # noqa: ARG002 - made like the others
         super().__init__(ask)
         self._usage: tuple[Units, int] | None = None
         self._partials = 0

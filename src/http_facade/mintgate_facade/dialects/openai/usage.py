@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mintgate.v1.unit_pb2 import UNIT_WEB_SEARCHES
+from mintgate.v1.unit_pb2 import UNIT_BILLED_TICKS, UNIT_WEB_SEARCHES
 
 from mintgate_facade.dialects.split import (
     Modalities,
@@ -24,15 +24,20 @@ from mintgate_facade.dialects.split import (
 
 Usage = dict[str, Any]
 
+_TOTALS = ("prompt_tokens", "input_tokens", "total_tokens")
 
-def read_usage(usage: Any, *, image_output: bool = False) -> tuple[Units, int] | None:
+
+def read_usage(
+    usage: Any, *, image_output: bool = False, states_cost: bool = False
+) -> tuple[Units, int] | None:
     """Turn a usage object into units and reasoning tokens; none when it states nothing.
 
-    `image_output`: output without a split by modality is image tokens.
+    `image_output`: output without a split by modality is image tokens. `states_cost`:
+    `cost_in_usd_ticks` is what the answer costs, and then the whole charge.
     """
     if not isinstance(usage, dict):
         return None
-    if not any(name in usage for name in ("prompt_tokens", "input_tokens", "total_tokens")):
+    if not any(usage.get(name) is not None for name in _TOTALS):
         return None
     input_total = count(_either(usage, "prompt_tokens", "input_tokens"))
     output_total = count(_either(usage, "completion_tokens", "output_tokens"))
@@ -52,6 +57,8 @@ def read_usage(usage: Any, *, image_output: bool = False) -> tuple[Units, int] |
         text = min(count(output_details.get("text_tokens")), output_total)
         output_parts = Modalities(image=output_total - text)
     add(units, split_output(output_total, output_parts))
+    if states_cost and (ticks := count(usage.get("cost_in_usd_ticks"))):
+        units[UNIT_BILLED_TICKS] = ticks
     return units, count(output_details.get("reasoning_tokens"))
 
 

@@ -1,0 +1,84 @@
+"""MiniMax: https://api.minimax.io/v1, and Anthropic's Messages below /anthropic.
+
+Failures of its own and of its OpenAI-compatible routes may come with status 200.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
+from mintgate_facade.providers import compatible
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+
+_OWN_CHAT = "Use POST /v1/chat/completions, which reaches the same models."
+_MEDIA = "Media of this provider are not served yet."
+
+FLAVOR = Flavor(
+    name="minimax",
+    choices_max=1,
+    tiers=frozenset({"auto", "default", "standard", "priority"}),
+    hosted_search=False,
+    fails_within_200=True,
+)
+
+MINIMAX = Provider(
+    slug="minimax",
+    base_url="https://api.minimax.io/v1",
+    base_path="/v1",
+    unprefixed=(
+        "/v1/text/",
+        "/v1/t2a_",
+        "/v1/image_generation",
+        "/v1/music_generation",
+        "/v1/query/",
+        "/v1/video_generation",
+        "/v1/voice_clone",
+    ),
+    models=re.compile(r"minimax-|m2-|abab|speech-0", re.IGNORECASE),
+    use="the OpenAI SDK with the base URL <gateway>/minimax/v1",
+    strip_response_headers=compatible.RATE_HEADERS | {b"set-cookie"},
+    surfaces=(
+        Surface(
+            dialect=OpenAIDialect(FLAVOR),
+            routes=(
+                metered("POST", "/chat/completions", "chat"),
+                local("/models"),
+                local("/models/{model}"),
+                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(_OWN_CHAT, "/text/*"),
+                *denied(_MEDIA, "/image_generation", "/t2a_v2"),
+                *denied(
+                    compatible.DEFERRED,
+                    "/lyrics_generation",
+                    "/music_generation",
+                    "/query/*",
+                    "/t2a_async_v2",
+                    "/video_generation",
+                    "/video_template_generation",
+                ),
+                *denied(
+                    compatible.STORED,
+                    "/delete_voice",
+                    "/get_voice",
+                    "/voice_clone",
+                    "/voice_design",
+                ),
+                *compatible.denied_paths_of_openai(),
+            ),
+        ),
+        Surface(
+            dialect=AnthropicDialect(COMPATIBLE),
+            mount="/anthropic",
+            upstream="/anthropic",
+            routes=(
+                metered("POST", "/v1/messages", "messages"),
+                free("POST", "/v1/messages/count_tokens", "count_tokens"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *compatible.denied_paths_of_messages(),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,106 @@
+"""Mistral: https://api.mistral.ai, and every path its SDK knows."""
+
+from __future__ import annotations
+
+import re
+
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
+from mintgate_facade.providers import compatible
+from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
+
+_UNSTATED = "Its answer does not say what it cost, so it cannot be charged exactly."
+_AGENTS = (
+    "Agents and what they run are stored in the operator's account, which all users of this "
+    "gateway share. Use POST /v1/chat/completions."
+)
+_MEDIA = "Media of this provider are not served yet."
+
+FLAVOR = Flavor(
+    name="mistral",
+    limit_field="max_tokens",
+    completion_tokens_default=None,
+    # Always stated, on the last chunk; a field that Mistral does not know is a 422.
+    asks_for_usage=False,
+    tiers=frozenset({"auto", "standard_only"}),
+    hosted_search=False,
+    forbidden={
+        "agent_id": _AGENTS,
+        "guardrails": "Guardrails ask another model, at a price of its own. Leave them out.",
+    },
+    prompt_fields=frozenset({"prompt_mode", "safe_prompt"}),
+    audio_input=False,
+    # Its SDK reads no model without these two.
+    model_card={"type": "base", "capabilities": {}},
+    flat_errors={"object": "error"},
+)
+
+MISTRAL = Provider(
+    slug="mistral",
+    base_url="https://api.mistral.ai",
+    models=re.compile(
+        r"mistral-|ministral|magistral|codestral|devstral|pixtral|voxtral|mixtral|open-mi"
+    ),
+    hosts=re.compile(r"deepseek-v4-1-|zai-glm-"),
+    use="the Mistral SDK with the server URL <gateway>/mistral",
+    strip_response_headers=compatible.RATE_HEADERS
+    | {
+        b"ratelimitbysize-limit",
+        b"ratelimitbysize-remaining",
+        b"ratelimitbysize-reset",
+        b"set-cookie",
+        b"x-ratelimitbysize-limit-minute",
+        b"x-ratelimitbysize-limit-month",
+        b"x-ratelimitbysize-remaining-minute",
+        b"x-ratelimitbysize-remaining-month",
+    },
+    surfaces=(
+        Surface(
+            dialect=OpenAIDialect(FLAVOR),
+            versions=("v1", "v2"),
+            routes=(
+                metered("POST", "/v1/chat/completions", "chat"),
+                metered("POST", "/v1/fim/completions", "fim"),
+                metered("POST", "/v1/embeddings", "embeddings"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
+                *denied(
+                    _UNSTATED,
+                    "/v1/chat/classifications",
+                    "/v1/chat/moderations",
+                    "/v1/classifications",
+                ),
+                *denied(_MEDIA, "/v1/ocr"),
+                *denied(
+                    _AGENTS, "/v1/agents/*", "/v1/connectors/*", "/v1/triggers/*", "/v1/workflows/*"
+                ),
+                *denied(
+                    compatible.STORED,
+                    "/v1/context/*",
+                    "/v1/libraries/*",
+                    "/v1/rag/*",
+                    "/v2/prompts/*",
+                ),
+                *denied(compatible.DEFERRED, "/v1/batch/*"),
+                *denied(compatible.BYPASS, "/v1/client/*"),
+                *denied(
+                    compatible.ADMIN,
+                    "/v1/observability/*",
+                    "/v1/service-accounts/*",
+                    "/v1/users/*",
+                    "/v1/webhooks/*",
+                    "/v1/whoami",
+                ),
+                *compatible.denied_paths_of_openai(
+                    {
+                        "/audio/*": _MEDIA,
+                        "/moderations": _UNSTATED,
+                        "/responses/*": _AGENTS,
+                    },
+                    served=frozenset({"/agents/*", "/embeddings"}),
+                    at="/v1",
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,60 @@
+"""Moonshot (Kimi): https://api.moonshot.ai/v1, and Anthropic's Messages below /anthropic."""
+
+from __future__ import annotations
+
+import re
+
+from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
+from mintgate_facade.providers import compatible
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+
+FLAVOR = Flavor(
+    name="moonshot",
+    limit_field="max_tokens",
+    choices_max=5,
+    tiers=frozenset({"auto", "default"}),
+    hosted_search=False,
+)
+"""Its `$web_search` is a tool of the type "builtin_function", which bills each call and puts
+the pages into the next request; no such tool is let through."""
+
+_ACCOUNT_HEADERS = frozenset({b"msh-gid", b"msh-org-id", b"msh-project-id", b"msh-uid"})
+
+MOONSHOT = Provider(
+    slug="moonshot",
+    prefixes=("kimi",),
+    base_url="https://api.moonshot.ai/v1",
+    base_path="/v1",
+    models=re.compile(r"kimi-|moonshot-"),
+    use="the OpenAI SDK with the base URL <gateway>/kimi/v1",
+    strip_response_headers=compatible.RATE_HEADERS | _ACCOUNT_HEADERS | {b"set-cookie"},
+    surfaces=(
+        Surface(
+            dialect=OpenAIDialect(FLAVOR),
+            routes=(
+                metered("POST", "/chat/completions", "chat"),
+                free("POST", "/tokenizers/estimate-token-count", "count_tokens"),
+                local("/models"),
+                local("/models/{model}"),
+                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(compatible.ADMIN, "/users/*"),
+                *denied(compatible.STORED, "/caching/*"),
+                *denied(compatible.MISSING, "/formulas/*"),
+                *compatible.denied_paths_of_openai(),
+            ),
+        ),
+        Surface(
+            dialect=AnthropicDialect(COMPATIBLE),
+            mount="/anthropic",
+            upstream="/anthropic",
+            routes=(
+                metered("POST", "/v1/messages", "messages"),
+                free("POST", "/v1/messages/count_tokens", "count_tokens"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *compatible.denied_paths_of_messages(),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,95 @@
+"""xAI: https://api.x.ai/v1. Its own SDK speaks gRPC only and cannot be served; its REST can."""
+
+from __future__ import annotations
+
+import re
+
+from mintgate_facade.dialects.anthropic import AnthropicDialect
+from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
+from mintgate_facade.providers import compatible
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+
+_SEARCH = (
+    "Live search bills each source that it reads, without a limit that could be held beforehand. "
+    "Search in your own code."
+)
+_PICTURES = "Pictures of this provider are not served yet."
+_TEXT_TO_SPEECH = "Speech of this provider is not served yet."
+_NO_COUNT = "xAI does not count tokens in this shape. Use POST /v1/tokenize-text."
+
+FLAVOR = Flavor(
+    name="xai",
+    # xAI documents `max_completion_tokens` as "only applies to visible output tokens (i.e. does
+    # not apply to tokens used for reasoning or function calls)". Observed answers were cut with
+    # both inside the limit; as that is nowhere promised, the model's largest output is held.
+    # `max_output_tokens` of Responses does hold both, by its documentation.
+    visible_limit=True,
+    unreasoning=re.compile(r"non-reasoning|^grok-2|^grok-3(?!-mini)"),
+    tiers=frozenset({"auto", "default", "priority"}),
+    # Its server-side tools stop at `max_turns`, and a turn may hold any number of calls.
+    hosted_search=False,
+    forbidden={
+        "deferred": compatible.DEFERRED,
+        "search_parameters": _SEARCH,
+    },
+    unbounded_models={"multi-agent": "lets several agents work in parallel"},
+    states_cost=True,
+)
+
+XAI = Provider(
+    slug="xai",
+    base_url="https://api.x.ai/v1",
+    base_path="/v1",
+    models=re.compile(r"grok-"),
+    use="the OpenAI SDK with the base URL <gateway>/xai/v1",
+    strip_response_headers=compatible.RATE_HEADERS | {b"set-cookie"},
+    surfaces=(
+        Surface(
+            dialect=OpenAIDialect(FLAVOR),
+            routes=(
+                metered("POST", "/chat/completions", "chat"),
+                metered("POST", "/responses", "responses"),
+                metered("POST", "/embeddings", "embeddings"),
+                free("POST", "/tokenize-text", "count_tokens"),
+                free("GET", "/language-models", "language_models"),
+                free("GET", "/language-models/{model}", "language_models"),
+                free("GET", "/image-generation-models", "image_models"),
+                free("GET", "/image-generation-models/{model}", "image_models"),
+                free("GET", "/embedding-models", "embedding_models"),
+                free("GET", "/embedding-models/{model}", "embedding_models"),
+                free("GET", "/video-generation-models", "video_models"),
+                free("GET", "/video-generation-models/{model}", "video_models"),
+                local("/models"),
+                local("/models/{model}"),
+                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(compatible.ADMIN, "/api-key", "/management/*"),
+                *denied(compatible.STORED, "/collections/*", "/custom-voices/*", "/documents/*"),
+                *denied(compatible.DEFERRED, "/chat/deferred-completion/*"),
+                *denied(compatible.UPLOAD, "/stt"),
+                *denied(_TEXT_TO_SPEECH, "/tts/*"),
+                *compatible.denied_paths_of_openai(
+                    {
+                        "/completions": compatible.LEGACY,
+                        "/images/*": _PICTURES,
+                        "/responses/*": compatible.STORED,
+                        "/videos/*": compatible.DEFERRED,
+                    },
+                    served=frozenset({"/embeddings"}),
+                ),
+            ),
+        ),
+        Surface(
+            # Beside the others: below https://api.x.ai/v1, too.
+            dialect=AnthropicDialect(
+                MessagesFlavor(server_tools=False, caches_unasked=True, visible_limit=True)
+            ),
+            routes=(
+                metered("POST", "/messages", "messages"),
+                *denied(_NO_COUNT, "/messages/count_tokens"),
+                *denied(compatible.DEFERRED, "/messages/batches/*"),
+                *denied(compatible.LEGACY, "/complete"),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,99 @@
+"""xAI: exact costs in ticks, reasoning beside the completion, Messages among the other routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mintgate_simulator.anthropic import AnthropicTwin
+from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks
+from mintgate_simulator.openai.usage import response_usage
+
+from .surfaces import SurfacesTwin
+
+if TYPE_CHECKING:
+    from mintgate_simulator.control import Controls
+    from mintgate_simulator.openai.usage import Usage
+    from mintgate_simulator.refusal import Refusal
+    from mintgate_simulator.request import Request
+    from mintgate_simulator.twin import Twin
+
+TICKS_PER_TOKEN = {
+    "grok-3": (30_000, 7_500, 150_000),
+    "grok-4-fast-non-reasoning": (2_000, 500, 5_000),
+    "grok-4-fast-reasoning": (2_000, 500, 5_000),
+}
+"""What xAI bills for a token of input, of cached input and of output, in 10^-10 USD. The answer of
+any other model states a cost only where the controls do."""
+
+
+def _ticks(usage: Usage, controls: Controls, model: str) -> dict[str, int]:
+    if controls.ticks is not None:
+        return {"cost_in_usd_ticks": controls.ticks}
+    prices = TICKS_PER_TOKEN.get(model)
+    if prices is None:
+        return {}
+    fresh, cached, output = prices
+    uncached = usage.input.total - usage.input.cached
+    cost = uncached * fresh + usage.input.cached * cached + usage.output * output
+    return {"cost_in_usd_ticks": cost}
+
+
+def _usage(usage: Usage, controls: Controls, model: str) -> dict[str, Any]:
+    """Reasoning is in the total alone."""
+    return {
+        "prompt_tokens": usage.input.total,
+        "completion_tokens": usage.output - usage.reasoning,
+        "total_tokens": usage.input.total + usage.output,
+        "prompt_tokens_details": {
+            "text_tokens": usage.input.text,
+            "audio_tokens": usage.input.audio,
+            "image_tokens": usage.input.image,
+            "cached_tokens": usage.input.cached,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+        "num_sources_used": 0,
+        **_ticks(usage, controls, model),
+    }
+
+
+def _response_usage(usage: Usage, controls: Controls, model: str) -> dict[str, Any]:
+    stated = response_usage(usage)
+    del stated["input_tokens_details"]["cache_write_tokens"]
+    del stated["input_tokens_details"]["cache_write_tokens_details"]
+    return {
+        **stated,
+        "num_sources_used": 0,
+        "num_server_side_tools_used": 0,
+        **_ticks(usage, controls, model),
+    }
+
+
+def _error(request: Request, refusal: Refusal) -> dict[str, Any]:  # noqa: ARG001
+    code = refusal.code or "The request could not be served"
+    return {"code": code, "error": refusal.message}
+
+
+QUIRKS = Quirks(
+    headers=((b"x-ratelimit-remaining-requests", b"479"), (b"x-zero-data-retention", b"false")),
+    usage=_usage,
+    response_usage=_response_usage,
+    visible_limit=True,
+    error=_error,
+    wrong_key_status=400,
+    models=tuple(TICKS_PER_TOKEN),
+)
+_PATHS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models"})
+
+
+def twin() -> Twin:
+    """Answers as ``https://api.x.ai`` does."""
+    routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
+    return SurfacesTwin(
+        OpenAITwin(QUIRKS, routes),
+        {"/v1/messages": ("/v1/messages", AnthropicTwin())},
+    )
