@@ -55,6 +55,13 @@ def test_the_context_window_caps_each_pass() -> None:
     assert fixed(input_tokens=100) == 100 * 2_000
 
 
+def test_a_request_without_output_carries_many_items() -> None:
+    """The window bounds one text of an embedding, also where its model has an output price."""
+    assert fixed(input_tokens=5_000, output_tokens=0) == 5_000 * 4_000
+    assert fixed(input_tokens=5_000, output_tokens=1) == 1_000 * 4_000
+    assert fixed(input_tokens=5_000, input_open=True, output_tokens=0) == 5_000 * 4_000
+
+
 def test_open_input_is_a_full_window() -> None:
     """Content that is not in the request costs the whole window, however small the body."""
     assert fixed(input_tokens=1, input_open=True) == 1_000 * 4_000

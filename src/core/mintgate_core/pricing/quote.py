@@ -132,18 +132,18 @@ def _input_tokens_max(card: RateCard, bound: BoundSpec) -> int:
     """Most input tokens of one pass.
 
     No provider bills more input than its window for one pass, so the window
-    caps what the body's size suggests. Models without output are embeddings:
+    caps what the body's size suggests. Without output it is an embedding:
     there the window bounds one item of a request that carries many, so it
     caps nothing.
     """
     window = card.context_window
+    # Some lists price output for embedding models, too; the request tells what it is.
+    many = bound.output_tokens == 0 or _bills_no_output(card)
     if bound.input_open:
         if not window:
             raise Unpriced(card.provider, card.model, "its context window is not known")
-        return max(window, bound.input_tokens) if _bills_no_output(card) else window
-    if not window or _bills_no_output(card):
-        return bound.input_tokens
-    return min(bound.input_tokens, window)
+        return max(window, bound.input_tokens) if many else window
+    return bound.input_tokens if many or not window else min(bound.input_tokens, window)
 
 
 def _output_tokens_max(card: RateCard, bound: BoundSpec) -> int:
