@@ -86,6 +86,7 @@ def test_defaults(tmp_path: Path) -> None:
         ("MINTGATE_METRICS_PORT", "9100", "metrics_port", 9100),
         ("MINTGATE_AUDIT_INTERVAL_S", "60", "audit_interval_s", 60),
         ("MINTGATE_AUDIT_FULL_INTERVAL_S", "0", "audit_full_interval_s", 0),
+        ("MINTGATE_PRICES_STALE_DAYS", "0", "prices_stale_days", 0),
         ("MINTGATE_OBJECTS_PER_KEY", "7", "objects_per_key", 7),
         ("MINTGATE_TRACING", "1", "tracing", True),
     ],

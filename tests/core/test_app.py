@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mintgate.v1 import ledger_pb2
 from mintgate_core.app import SERVICES, Core, CoreOptions, host_and_port, running
 from mintgate_core.bootstrap import FirstAccount
 from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.pricing import PriceBook
 from mintgate_core.stores.sqlite import SqliteStore
 
 from tests.ports import free_port
@@ -54,6 +56,20 @@ async def test_every_service_is_healthy_without_a_credential(options: CoreOption
         for service in ("", *SERVICES):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(("stale_days", "warned"), [(9, True), (10, False), (0, False)])
+async def test_a_start_with_old_prices_says_so(
+    options: CoreOptions, caplog: pytest.LogCaptureFixture, *, stale_days: int, warned: bool
+) -> None:
+    """A warning names the day and the age, and the core is as ready as ever."""
+    later_ms = PriceBook.load().read_at_ms + 10 * 86_400_000
+    old = replace(options, prices_stale_days=stale_days)
+    async with running(old, clock=lambda: later_ms) as core, connected(core) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert ("10 days ago; compare them with a newer list" in caplog.text) == warned
 
 
 async def test_the_contract_can_be_asked_for(options: CoreOptions) -> None:

@@ -34,6 +34,8 @@ TOKEN_CHARACTERS_MIN: Final = 32
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 METRICS_PORT_MAX: Final = PORT_MAX - 1 - WORKERS_MAX
 """Facade workers listen on the ports above it, one each."""
+PRICES_STALE_DAYS: Final = 60
+PRICES_STALE_DAYS_MAX: Final = 3_650
 AUDIT_INTERVAL_S_MAX: Final = 86_400
 AUDIT_FULL_INTERVAL_S: Final = 86_400
 AUDIT_FULL_INTERVAL_S_MAX: Final = 30 * 86_400
@@ -396,6 +398,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse_whole(1, OBJECTS_PER_KEY_MAX),
         f"1 to {OBJECTS_PER_KEY_MAX}",
         _is(100_000),
+    ),
+    Setting(
+        "prices_stale_days",
+        parse_whole(0, PRICES_STALE_DAYS_MAX),
+        f"days, 0 to {PRICES_STALE_DAYS_MAX}; 0: old prices are never warned of",
+        _is(PRICES_STALE_DAYS),
     ),
     Setting("tracing", parse_switch, _SWITCH_ALLOWED, _is(None)),
 )

@@ -79,6 +79,7 @@ class Meter(_sync.Group):
     events_page = _sync.unary(meter.events_page)
     tail = _sync.stream(meter.tail)
     prices = _sync.unary(meter.prices)
+    price_list = _sync.unary(meter.price_list)
     put_price = _sync.unary(meter.put_price)
     price_history = _sync.unary(meter.price_history)
 
@@ -208,6 +209,7 @@ class AsyncMeter(_async.Group):
     events_page = _async.unary(meter.events_page)
     tail = _async.stream(meter.tail)
     prices = _async.unary(meter.prices)
+    price_list = _async.unary(meter.price_list)
     put_price = _async.unary(meter.put_price)
     price_history = _async.unary(meter.price_history)
 

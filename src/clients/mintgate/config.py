@@ -118,6 +118,8 @@ class Settings:
     """Between two audits of a running core; 0: none."""
     audit_full_interval_s: int
     """Between two that read everything and not only what is new; 0: none."""
+    prices_stale_days: int
+    """How old packaged prices may be before core and command line warn; 0: never warn."""
     objects_per_key: int
     """How many objects at providers (files, batches, stored answers) one key may own."""
     tracing: bool | None

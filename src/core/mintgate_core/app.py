@@ -14,6 +14,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from mintgate.scrape import serving_metrics
+from mintgate.staleness import stale_text
 from mintgate.tracing import Traces
 from mintgate.v1 import (
     jobs_pb2,
@@ -104,6 +105,8 @@ class CoreOptions:
     """0: no continuous audit."""
     audit_full_interval_s: float = 0.0
     """Between two of everything, by any core; 0: only what is new."""
+    prices_stale_days: int = 0
+    """How old the packaged prices may be before a start warns; 0: never."""
     redis_url: str | None = None
     """Where cores share their rate limits; None: each counts alone."""
     traces: Traces | None = field(default=None, repr=False)
@@ -224,6 +227,9 @@ async def _serving(
         mint = Mint(store)
         generated = await bootstrap(store, lanes, mint, options.first)
         desk = await Desk.open(store, clock)
+        metrics.prices_read_at(desk.prices_read_at_ms)
+        if stale := stale_text(desk.prices_read_at_ms, clock(), options.prices_stale_days):
+            log.warning("%s; compare them with a newer list: mintgate prices diff", stale)
         desk.warm()
         # The package's async servicer is public, its stubs just do not know it.
         healthy = health.aio.HealthServicer()  # type: ignore[attr-defined]

@@ -38,6 +38,7 @@ def core_options(settings: Settings) -> CoreOptions:
         audit_interval_s=settings.audit_interval_s,
         audit_full_interval_s=settings.audit_full_interval_s,
         objects_per_key=settings.objects_per_key,
+        prices_stale_days=settings.prices_stale_days,
         redis_url=settings.redis_url,
         traces=open_traces(settings, "core"),
         first=FirstAccount(

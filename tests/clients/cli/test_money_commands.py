@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from mintgate.cli import _price_update
 from mintgate.v1 import keys_pb2, ledger_pb2, meter_pb2, unit_pb2
 
 from tests.clients.conftest import FakeCore
@@ -250,3 +252,20 @@ def test_a_listed_price_can_be_put_again(against: Mintgate, core: FakeCore) -> N
     Path("price.json").write_text('{"cost": 1}', encoding="utf-8")
     refused = against("prices", "put", "openai", "m", "--file", "price.json")
     assert refused.err.startswith("error: price.json: not a price")
+
+
+def test_old_prices_are_told_of_below_the_table(
+    against: Mintgate, core: FakeCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person reads how old the packaged prices are; a script reads JSON and nothing else."""
+    read_ms = 1_795_392_000_000
+    monkeypatch.setattr(_price_update, "now_ms", lambda: read_ms + 61 * 86_400_000)
+    for _ in range(3):
+        core.will(
+            "ListPrices", meter_pb2.ListPricesResponse(prices=[PRICE], data_read_at_ms=read_ms)
+        )
+    footer = "the packaged prices were read on 2026-11-23, 61 days ago; see `mintgate prices diff`"
+    assert against("prices", "list").out.splitlines()[-1] == footer
+    assert against("prices", "list", "--json").json["prices"]
+    fresh = against("prices", "list", MINTGATE_PRICES_STALE_DAYS="61")
+    assert "packaged prices" not in fresh.out

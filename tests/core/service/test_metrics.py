@@ -62,6 +62,20 @@ async def test_operations_are_counted_by_kind_and_outcome(rig: Rig, user: Minted
     assert after["mintgate_lane_queue_operations"] == 0
 
 
+async def test_the_age_of_the_packaged_prices_counts_from_their_day(
+    rig: Rig, clock: TurnedClock
+) -> None:
+    """The gauge follows the clock, so that an alert needs no setting of ours."""
+    before = await scrape(rig)
+    clock.advance(7_000)
+    after = await scrape(rig)
+    name = "mintgate_price_data_age_seconds"
+    assert after[name] - before[name] == 7
+    read_at_ms = clock.now_ms - after[name] * 1_000
+    listed = await rig.client(OPERATOR).meter.price_list(provider="deepgram")
+    assert read_at_ms == listed.data_read_at_ms > 0
+
+
 async def test_open_holds_are_what_the_store_holds(
     rig: Rig, user: Minted, clock: TurnedClock
 ) -> None:

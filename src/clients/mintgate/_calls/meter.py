@@ -148,6 +148,19 @@ def prices(
     return _meter("ListPrices", request, _prices, timeout_s, credential)
 
 
+def price_list(
+    *,
+    provider: str = "",
+    model: str = "",
+    account_id: str = "",
+    timeout_s: float | None = None,
+    credential: str | None = None,
+) -> Call[meter_pb2.ListPricesResponse]:
+    """Return the prices in force, and when the packaged ones were read."""
+    request = meter_pb2.ListPricesRequest(provider=provider, model=model, account_id=account_id)
+    return _meter("ListPrices", request, whole, timeout_s, credential)
+
+
 def put_price(
     price: meter_pb2.ModelPrice,
     *,

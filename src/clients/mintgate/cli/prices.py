@@ -10,6 +10,8 @@ import typer
 from google.protobuf import json_format
 
 from mintgate import words
+from mintgate.config import Settings
+from mintgate.staleness import stale_text
 from mintgate.v1 import unit_pb2
 from mintgate.v1.meter_pb2 import ModelPrice, RateSet
 from mintgate.v1.unit_pb2 import Unit, UnitPrice
@@ -58,8 +60,15 @@ def list_prices(
 ) -> None:
     """List the prices in force, in USD for a million units."""
     with connect(target, key) as connection:
-        prices = connection.client.meter.prices(provider=provider, model=model, account_id=account)
-    _print(prices, as_json=as_json)
+        listed = connection.client.meter.price_list(
+            provider=provider, model=model, account_id=account
+        )
+    _print(list(listed.prices), as_json=as_json)
+    days = Settings.load().prices_stale_days
+    if not as_json and (
+        warning := stale_text(listed.data_read_at_ms, _price_update.now_ms(), days)
+    ):
+        typer.echo(f"\n{warning}; see `mintgate prices diff`")
 
 
 @app.command()

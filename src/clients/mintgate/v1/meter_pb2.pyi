@@ -648,16 +648,22 @@ class ListPricesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PRICES_FIELD_NUMBER: _builtins.int
+    DATA_READ_AT_MS_FIELD_NUMBER: _builtins.int
+    data_read_at_ms: _builtins.int
+    """When the packaged price data was read, milliseconds since 1970; prices that
+    were set since are newer.
+    """
     @_builtins.property
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelPrice]: ...
     def __init__(
         self,
         *,
         prices: _abc.Iterable[Global___ModelPrice] | None = ...,
+        data_read_at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["prices", b"prices"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_read_at_ms", b"data_read_at_ms", "prices", b"prices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

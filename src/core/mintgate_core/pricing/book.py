@@ -64,6 +64,11 @@ class PriceBook:
         """The price source, for example "genai-prices 0.2.3"."""
         return self._base.label
 
+    @property
+    def read_at_ms(self) -> int:
+        """When the packaged data was read, to the day."""
+        return self._base.read_at_ms
+
     def find(self, account_id: str, provider: str, model: str, at_ms: int) -> RateCard:
         """The card in force at `at_ms` for a model as a request or an answer names it.
 

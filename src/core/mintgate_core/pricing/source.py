@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from mintgate_core.pricing.cards import ADDON, STANDARD, RateCard, Rates
 from mintgate_core.pricing.errors import PriceDataError
 from mintgate_core.pricing.hours import check_hours
 from mintgate_core.pricing.overlay import Draft, Overlay, load_overlay
+from mintgate_core.pricing.rows import utc_midnight_ms
 from mintgate_core.pricing.table import compile_addon, compile_rates, implied
 from mintgate_core.pricing.timeline import Timeline
 from mintgate_core.pricing.variants import is_standard
@@ -82,6 +83,12 @@ class BaseCatalogue:
     def label(self) -> str:
         """Name and version of the price source."""
         return self._label
+
+    @property
+    def read_at_ms(self) -> int:
+        """The day on which the packaged data was read; 0 when it does not say."""
+        revision = self._overlay.revision
+        return utc_midnight_ms(date.fromisoformat(revision)) if revision else 0
 
     def canonical(self, provider: str, name: str) -> str | None:
         """The id of the model that `name` (lower case) refers to; None if it has no price.

@@ -94,6 +94,11 @@ class Desk:
                 log.exception("price %s of another core cannot be used", card.version)
             self._position = stored.position
 
+    @property
+    def prices_read_at_ms(self) -> int:
+        """When the packaged prices were read, to the day."""
+        return self._book.read_at_ms
+
     def find(self, account_id: str, provider: str, model: str) -> RateCard:
         """The card in force. Raises `Unpriced`."""
         return self._book.find(account_id, provider, model, self._clock())

@@ -128,7 +128,10 @@ class MeterService(meter_pb2_grpc.MeterServiceServicer):
         cards = self._desk.catalogue(account_id, request.provider, request.model, request.at_ms)
         if caller.key is not None:
             cards = [c for c in cards if allowed(caller.key, c.provider, c.model) is None]
-        return meter_pb2.ListPricesResponse(prices=[convert.price(card) for card in cards])
+        return meter_pb2.ListPricesResponse(
+            prices=[convert.price(card) for card in cards],
+            data_read_at_ms=self._desk.prices_read_at_ms,
+        )
 
     async def PutPrice(
         self, request: meter_pb2.PutPriceRequest, context: Context

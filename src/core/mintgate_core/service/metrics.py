@@ -78,6 +78,11 @@ class Metrics:
         self._store_up = _gauge(
             registry, "mintgate_store_up", "1 when the store answered this scrape."
         )
+        self._prices_age = _gauge(
+            registry,
+            "mintgate_price_data_age_seconds",
+            "Time since the packaged prices were read, counted from that day.",
+        )
         self._held = _Held()
         registry.register(self._held)
         self._audit = _AuditGauges(registry)
@@ -85,6 +90,10 @@ class Metrics:
     def queue_is(self, queued: Callable[[], int]) -> None:
         """Name what tells how many operations wait."""
         self._queue.set_function(queued)
+
+    def prices_read_at(self, read_at_ms: int) -> None:
+        """Name the day from which the age of the packaged prices counts."""
+        self._prices_age.set_function(lambda: (self._clock() - read_at_ms) / 1_000)
 
     def answered(
         self, messages: Sequence[ledger_pb2.Operation], answers: Sequence[Answer | None]
