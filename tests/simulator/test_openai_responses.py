@@ -201,7 +201,7 @@ def test_input_can_be_counted_for_free(openai_client: openai.OpenAI) -> None:
         {"model": "gpt-5.5"},
         {"model": "gpt-5.5", "input": 5},
         {"model": "gpt-5.5", "input": "hello", "max_output_tokens": 15},
-        {"model": "gpt-5.5", "input": "hello", "background": True},
+        {"model": "gpt-5.5", "input": "hello", "background": True, "stream": True},
     ],
 )
 def test_bad_request_is_a_typed_error(
@@ -210,3 +210,22 @@ def test_bad_request_is_a_typed_error(
     """What the provider would refuse raises the SDK's BadRequestError."""
     with pytest.raises(openai.BadRequestError):
         openai_client.post("/responses", body=arguments, cast_to=object)
+
+
+def test_background_answer_is_finished_after_so_many_looks(openai_client: openai.OpenAI) -> None:
+    """It is queued at once, in progress for as many looks as asked, and then whole."""
+    begun = openai_client.responses.create(
+        model="gpt-5.5", input="hello", background=True, extra_headers=simulate("polls=1")
+    )
+    assert (begun.status, begun.usage, begun.output) == ("queued", None, [])
+    assert openai_client.responses.retrieve(begun.id).status == "in_progress"
+    done = openai_client.responses.retrieve(begun.id)
+    assert (done.status, done.output_text, done.background) == ("completed", TEXT, True)
+    assert done.usage is not None
+    assert done.usage.total_tokens == 22
+
+
+def test_unknown_background_answer_is_not_found(openai_client: openai.OpenAI) -> None:
+    """An id that was never given is the SDK's NotFoundError."""
+    with pytest.raises(openai.NotFoundError):
+        openai_client.responses.retrieve("resp_unknown")

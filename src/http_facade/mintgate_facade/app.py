@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mintgate.channel import open_aio_channel
 from mintgate.scrape import serving_metrics
+from mintgate.v1.jobs_pb2_grpc import JobsServiceStub
 from mintgate.v1.keys_pb2_grpc import KeysServiceStub
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
@@ -16,6 +17,7 @@ from mintgate.v1.meter_pb2_grpc import MeterServiceStub
 from mintgate_facade.background import TaskSet
 from mintgate_facade.control.app import create_control, served_methods
 from mintgate_facade.control.core import Core
+from mintgate_facade.jobs.poller import Poller
 from mintgate_facade.providers.registry import PROVIDERS
 from mintgate_facade.relay.asgi import closing
 from mintgate_facade.relay.browsers import Browsers
@@ -143,6 +145,9 @@ class _Running:
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
         targets = Targets(settings.accounts, self.upstream)
         charges = Charges(self.link, self.outbox)
+        self.poller = Poller(
+            JobsServiceStub(channel), token, self.link, charges, targets, self.upstream
+        )
         control = create_control(
             self.core,
             self.ready,
@@ -193,6 +198,7 @@ class _Running:
         running.upstream.start()
         running.tasks.spawn(running.holds.run(), "holds")
         running.tasks.spawn(running.revocations.run(), "revocations")
+        running.tasks.spawn(running.poller.run(), "jobs")
         return running
 
     async def serve_metrics(self, settings: FacadeSettings) -> None:

@@ -24,6 +24,7 @@ CLAIMED_TICKS_MAX = 10**12
 DELAY_MS_MAX = 600_000
 """Ten minutes: the longest an SDK waits by default."""
 CHUNKS_MAX = 100_000
+POLLS_MAX = 1_000
 SEARCHES_MAX = 1_000
 SPLIT_BYTES_MAX = 1_048_576
 PARSED_HEADERS_MAX = 1_024
@@ -77,6 +78,8 @@ class Controls:
     """What the answer says that it costs, where the provider says so."""
     base_resp: int = 0
     """A failure of MiniMax's with status 200: its code."""
+    polls: int = 0
+    """How many looks at a background answer find it unfinished."""
     usage: bool = True
     gzip: bool = False
 
@@ -108,6 +111,7 @@ _COUNTS = {
     "break_after": (0, CHUNKS_MAX),
     "ticks": (0, CLAIMED_TICKS_MAX),
     "base_resp": (1, 9_999),
+    "polls": (0, POLLS_MAX),
 }
 
 

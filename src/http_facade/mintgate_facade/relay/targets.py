@@ -61,6 +61,10 @@ class Target:
             )
         return self.account
 
+    def surface(self, name: str) -> Surface | None:
+        """One of its surfaces by its name."""
+        return next((s for s in self.provider.surfaces if s.name == name), None)
+
     def url(self, surface: Surface, path: str, query: bytes) -> str:
         """The address of a path of a surface; `path` is percent-encoded."""
         url = self.addresses[surface.name] + path
@@ -102,6 +106,10 @@ class Targets:
             for method, found in meant.items()
             if found is not None and found.match.route.policy not in _NO_ROW
         )
+
+    def target(self, slug: str) -> Target | None:
+        """A provider by its slug."""
+        return self._by_slug.get(slug)
 
     def by_model(self, exchange: Exchange, model: str) -> bool:
         """Move a request that named no provider to the one whose model it names.

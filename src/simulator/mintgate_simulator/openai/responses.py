@@ -145,14 +145,21 @@ class Plan:
 def create(request: Request, quirks: Quirks) -> Answer:
     """The answer to a Responses request."""
     body = check.body_of(request)
-    plan = _plan(request, quirks, body)
+    if check.flag(body, "background"):
+        raise Refusal(
+            400,
+            "Background mode is not supported with this model.",
+            param="background",
+            code="unsupported_parameter",
+        )
+    planned = plan(request, quirks, body)
     if not check.flag(body, "stream"):
-        response = plan.response(plan.final_status, plan.items(), done=True)
+        response = planned.response(planned.final_status, planned.items(), done=True)
         return wire.whole(request, response, account=quirks.headers)
     writer = EventWriter()
     return Stream(
         headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
-        events=response_events(plan, writer),
+        events=response_events(planned, writer),
         failure=writer.failure,
         ping=wire.PING,
         crlf_allowed=True,
@@ -167,20 +174,14 @@ def count_tokens(request: Request, quirks: Quirks) -> Answer:
     return wire.whole(request, counted, account=quirks.headers)
 
 
-def _plan(request: Request, quirks: Quirks, body: dict[str, Any]) -> Plan:
+def plan(request: Request, quirks: Quirks, body: dict[str, Any]) -> Plan:
+    """Read a request and decide its answer."""
     controls = request.controls
     model = check.required(body, "model")
     if not isinstance(model, str):
         raise check.wrong_type("model", "a string", model)
     if not isinstance(check.required(body, "input"), str):
         check.objects(body, "input")
-    if check.flag(body, "background"):
-        raise Refusal(
-            400,
-            "Background mode is not supported with this model.",
-            param="background",
-            code="unsupported_parameter",
-        )
     limit = check.whole_number(body, "max_output_tokens", smallest=LIMIT_TOKENS_MIN)
     reply = plan_reply(controls, limit=limit, call=_call(body, asked=controls.tool))
     usage = usage_of(controls, _prompt(body), output=reply.output, reasoning=reply.reasoning)

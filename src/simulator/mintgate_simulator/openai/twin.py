@@ -11,6 +11,7 @@ from mintgate_simulator import credentials
 from mintgate_simulator.refusal import Refusal
 
 from . import audio, chat, completions, embeddings, images, models, moderations, responses, wire
+from .background import Background
 from .quirks import OPENAI, Quirks
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class OpenAITwin:
     ) -> None:
         self._quirks = quirks or replace(OPENAI, models=models.MODELS)
         self._routes = routes
+        # No vendor of the same shape has them.
+        self._background = Background(self._quirks) if quirks is None else None
         self._paths = frozenset(path for _, path in routes)
 
     def credential(self, request: Request) -> str | None:
@@ -83,6 +86,8 @@ class OpenAITwin:
 
     def respond(self, request: Request) -> Answer:
         """The answer of the route; 404 for an unknown URL, 405 for a wrong method."""
+        if self._background is not None and self._background.wanted(request):
+            return self._background.respond(request)
         handler = self._routes.get((request.method, request.path))
         if handler is not None:
             return handler(request, self._quirks)

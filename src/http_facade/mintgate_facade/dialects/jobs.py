@@ -1,0 +1,62 @@
+"""How a dialect tells what became of a provider's job: which request to make, how to read it.
+
+Pure as the rest of a dialect: the poller makes the request and settles the outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from mintgate_facade.dialects.base import Reading
+
+if TYPE_CHECKING:
+    from mintgate.v1.jobs_pb2 import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A request to the provider that asks for a job."""
+
+    path: str
+    """Percent-encoded, below the address of the job's surface."""
+    method: str = "GET"
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The provider works on."""
+
+    so_far: Reading = field(default_factory=Reading)
+    """What an expiry should charge; empty when nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It has ended, and this is what it cost."""
+
+    reading: Reading
+    cut: bool = False
+    """The provider broke it off, or somebody cancelled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It has ended, and the provider bills nothing for it."""
+
+
+Outcome = Pending | Done | Failed
+
+
+class JobReader(Protocol):
+    """Reads one kind of job. Instances hold no state."""
+
+    def poll(self, job: Job) -> Poll:
+        """Ask for the job."""
+
+    def read(self, job: Job, body: bytes) -> Outcome:
+        """Read the provider's successful (2xx) answer.
+
+        Raises `BrokenAnswer` when the bytes cannot be of this dialect: it is asked again.
+        """

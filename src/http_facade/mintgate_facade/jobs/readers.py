@@ -1,0 +1,16 @@
+"""Which reader reads which job: by the dialect of its surface and its operation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mintgate_facade.dialects.openai import background
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mintgate_facade.dialects.jobs import JobReader
+
+READERS: Mapping[tuple[str, str], JobReader] = {
+    ("openai", background.OPERATION): background.BackgroundResponse(),
+}
