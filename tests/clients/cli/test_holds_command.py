@@ -13,11 +13,11 @@ FAR_MS = 4_000_000_000_000
 OLD = ledger_pb2.OpenHold(
     hold_id=b"o" * 16, account_id="acc_1", key_id="key_1", reserved_at_ms=1, request_id="req_o"
 )
-NEW = ledger_pb2.OpenHold(hold_id=b"n" * 16, account_id="acc_2", reserved_at_ms=FAR_MS)
+NEW = ledger_pb2.OpenHold(hold_id=b"n" * 16, account_id="acc_2", reserved_at_ms=FAR_MS, job=True)
 
 
 def test_the_operator_sees_every_account(against: Mintgate, core: FakeCore) -> None:
-    """`--all` asks for all accounts, and the table names account and request."""
+    """`--all` asks for all accounts; the table names account, request, and the hold of a job."""
     core.will(
         "ListHolds",
         ledger_pb2.ListHoldsResponse(holds=[OLD, NEW]),
@@ -30,6 +30,7 @@ def test_the_operator_sees_every_account(against: Mintgate, core: FakeCore) -> N
     assert [hold["account_id"] for hold in shown["holds"]] == ["acc_1", "acc_2"]
     assert "acc_1" in table
     assert "req_o" in table
+    assert [line.split()[-1] == "yes" for line in table.splitlines()[-2:]] == [False, True]
     assert core.requests("ListHolds")[0].every_account
 
 

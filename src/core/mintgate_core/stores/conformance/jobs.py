@@ -176,6 +176,26 @@ class JobConformance:
         assert {one.job.attempt for one in again} == {2}
         assert len(again) == 12
 
+    async def test_claims_race_with_ends(self, store: Store) -> None:
+        """Claims, renewals and settles of the same jobs at once: no job stays without its hold."""
+        tenant = await Tenant.open(store, balance=10_000)
+        wallet_id = tenant.account.wallet_id
+        tokens = [await tenant.reserve(tenant.master, 10) for _ in range(12)]
+        for token in tokens:
+            await tenant.start_job(token)
+        await store.claim_jobs(6, LEASE_MS)
+        settles = [settling(token, 5) for token in tokens]
+        renewals = [RenewJob(token.hold_id, wallet_id, 1, 0) for token in reversed(tokens)]
+        await asyncio.gather(
+            store.apply(renewals),
+            store.claim_jobs(12, LEASE_MS),
+            store.apply(settles[:6]),
+            store.claim_jobs(12, LEASE_MS),
+            store.apply(settles[6:]),
+        )
+        assert await store.claim_jobs(20, LEASE_MS) == []
+        assert used(await tenant.wallet()) == (0, 60)
+
     async def test_only_the_newest_claim_renews(self, store: Store, clock: SettableClock) -> None:
         """Who lost the lease cannot take the job from who has it; to settle it is always right."""
         tenant = await Tenant.open(store, balance=1_000)
