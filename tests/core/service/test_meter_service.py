@@ -36,7 +36,7 @@ BOUNDS = {
     "plain": ledger_pb2.Bound(input_tokens=100, output_tokens=50),
     "unstated": ledger_pb2.Bound(input_tokens=100),
     "open": ledger_pb2.Bound(input_open=True, output_tokens=1),
-    "beyond the window": ledger_pb2.Bound(input_tokens=2**40, output_tokens=0),
+    "beyond the window": ledger_pb2.Bound(input_tokens=2**40, output_tokens=1),
     "loops": ledger_pb2.Bound(input_tokens=7, output_tokens=3, passes=5, choices=4),
 }
 
