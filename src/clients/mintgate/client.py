@@ -81,6 +81,7 @@ class Meter(_sync.Group):
     prices = _sync.unary(meter.prices)
     price_list = _sync.unary(meter.price_list)
     put_price = _sync.unary(meter.put_price)
+    put_prices = _sync.unary(meter.put_prices)
     price_history = _sync.unary(meter.price_history)
 
 
@@ -211,6 +212,7 @@ class AsyncMeter(_async.Group):
     prices = _async.unary(meter.prices)
     price_list = _async.unary(meter.price_list)
     put_price = _async.unary(meter.put_price)
+    put_prices = _async.unary(meter.put_prices)
     price_history = _async.unary(meter.price_history)
 
 

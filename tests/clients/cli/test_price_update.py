@@ -109,14 +109,14 @@ def test_diff_that_cannot_tell_is_status_2(against: Mintgate, core: FakeCore, *,
 
 
 def test_apply_sets_what_differs_from_the_moment_on(against: Mintgate, core: FakeCore) -> None:
-    """Each changed or added model is put once, effective from --from, with its source."""
+    """Changed and added models are put in one call, effective from --from, with their source."""
     sells(core, price(2_500_000))
-    core.will("PutPrice", meter_pb2.PutPriceResponse(price=price(1)))
-    core.will("PutPrice", meter_pb2.PutPriceResponse(price=price(1)))
+    core.will("PutPrices", meter_pb2.PutPricesResponse(prices=[price(1)]))
     ran = against("prices", "apply", "prices.toml", "--from", SOON)
     assert ran.status == 0, ran.err
     assert "2 models change on 2026-12-24 00:00:00 UTC" in ran.out
-    put = [request.price for request in core.requests("PutPrice")]
+    (request,) = core.requests("PutPrices")
+    put = list(request.prices)
     assert [each.model for each in put] == ["anvil", "rocket"]
     assert {each.effective_at_ms for each in put} == {SOON_MS}
     assert {each.source for each in put} == {"prices.toml"}
@@ -127,7 +127,7 @@ def test_a_dry_run_sets_nothing(against: Mintgate, core: FakeCore) -> None:
     sells(core, price(2_500_000))
     ran = against("prices", "apply", "prices.toml", "--from", SOON, "--dry-run")
     assert "2 models would change" in ran.out
-    assert not core.requests("PutPrice")
+    assert not core.requests("PutPrices")
 
 
 def test_no_price_starts_in_the_past(against: Mintgate, core: FakeCore) -> None:
@@ -135,4 +135,4 @@ def test_no_price_starts_in_the_past(against: Mintgate, core: FakeCore) -> None:
     ran = against("prices", "apply", "prices.toml", "--from", "2026-01-01")
     assert ran.status == 1
     assert "in the past" in ran.err
-    assert not core.requests("PutPrice")
+    assert not core.requests("PutPrices")

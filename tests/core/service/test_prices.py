@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from mintgate import Minted, ModelUnpriced
+from mintgate import InvalidArgument, Minted, ModelUnpriced
 from mintgate.v1 import ledger_pb2, meter_pb2, unit_pb2
 
 from tests.core.service.harness import (
@@ -299,3 +299,26 @@ async def test_a_provider_that_states_a_cost_is_charged_by_it_alone(rig: Rig, us
     assert [price.pico_usd for price in event.unit_prices] == [0, 0, 100]
     assert (event.input_tokens, event.output_tokens) == (10, 5)
     assert not [f for check in await rig.core.store.audit() for f in check.findings]
+
+
+async def test_many_prices_are_set_together_or_not_at_all(
+    rig: Rig, user: Minted, clock: TurnedClock
+) -> None:
+    """One bad price among them leaves every other as it was; good ones hold from their moments."""
+    meter = rig.client(OPERATOR).meter
+    bad = times(5)
+    bad.rates[0].variant = "hours=noon"
+    with pytest.raises(InvalidArgument):
+        await meter.put_prices([times(2), bad])
+    with pytest.raises(InvalidArgument):
+        await meter.put_prices([])
+    assert (await rig.charge(user.secret)).charged_nano_usd == COST
+    soon = times(3, clock.now_ms + 1)
+    soon.source = "list of tomorrow"
+    kept = await meter.put_prices([times(2), soon])
+    assert [price.source for price in kept] == ["override", "list of tomorrow"]
+    assert (await rig.charge(user.secret)).charged_nano_usd == 2 * COST
+    clock.advance(1)
+    assert (await rig.charge(user.secret)).charged_nano_usd == 3 * COST
+    await rig.restart()
+    assert (await rig.charge(user.secret)).charged_nano_usd == 3 * COST

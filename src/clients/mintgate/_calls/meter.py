@@ -11,7 +11,7 @@ from mintgate.v1.meter_pb2_grpc import MeterServiceStub
 from .base import Answer, Call, Paged, Stream, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from google.protobuf.message import Message
 
@@ -174,6 +174,20 @@ def put_price(
     """
     request = meter_pb2.PutPriceRequest(price=price, account_id=account_id)
     return _meter("PutPrice", request, lambda response: response.price, timeout_s, credential)
+
+
+def put_prices(
+    prices: Iterable[meter_pb2.ModelPrice],
+    *,
+    account_id: str = "",
+    timeout_s: float | None = None,
+    credential: str | None = None,
+) -> Call[list[meter_pb2.ModelPrice]]:
+    """Set up to 2,048 prices as `put_price` does, all of them or none."""
+    request = meter_pb2.PutPricesRequest(prices=prices, account_id=account_id)
+    return _meter(
+        "PutPrices", request, lambda response: list(response.prices), timeout_s, credential
+    )
 
 
 def price_history(

@@ -94,8 +94,7 @@ def apply(
 ) -> None:
     """Make what FILE changes the price from a moment on.
 
-    Nothing that is in force now changes, so one that was cut off halfway is finished by
-    running it again; and once it is done, running it again changes nothing.
+    All of it or nothing, and once it is done, running it again changes nothing.
     """
     from_ms = parse_time_ms(since, "--from")
     if from_ms < now_ms():
@@ -105,9 +104,8 @@ def apply(
             connection, file, from_ms, provider, model, by_hand=by_hand, account=account
         )
         chosen = [each for each in found if each.kind not in {KEPT, REMOVED}]
-        if not dry_run:
-            for price in _prices_of(chosen, from_ms):
-                connection.client.meter.put_price(price, account_id=account)
+        if chosen and not dry_run:
+            connection.client.meter.put_prices(_prices_of(chosen, from_ms), account_id=account)
     _show(found, as_json=as_json)
     if not as_json:
         verb = "would change" if dry_run else "change"

@@ -65,6 +65,11 @@ class MeterServiceStub:
                 request_serializer=mintgate_dot_v1_dot_meter__pb2.PutPriceRequest.SerializeToString,
                 response_deserializer=mintgate_dot_v1_dot_meter__pb2.PutPriceResponse.FromString,
                 _registered_method=True)
+        self.PutPrices = channel.unary_unary(
+                '/mintgate.v1.MeterService/PutPrices',
+                request_serializer=mintgate_dot_v1_dot_meter__pb2.PutPricesRequest.SerializeToString,
+                response_deserializer=mintgate_dot_v1_dot_meter__pb2.PutPricesResponse.FromString,
+                _registered_method=True)
         self.ListPriceHistory = channel.unary_unary(
                 '/mintgate.v1.MeterService/ListPriceHistory',
                 request_serializer=mintgate_dot_v1_dot_meter__pb2.ListPriceHistoryRequest.SerializeToString,
@@ -120,6 +125,13 @@ class MeterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutPrices(self, request, context):
+        """Sets many prices as PutPrice does, all of them or none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPriceHistory(self, request, context):
         """Every price a model has had, newest first.
         """
@@ -159,6 +171,11 @@ def add_MeterServiceServicer_to_server(servicer, server):
                     servicer.PutPrice,
                     request_deserializer=mintgate_dot_v1_dot_meter__pb2.PutPriceRequest.FromString,
                     response_serializer=mintgate_dot_v1_dot_meter__pb2.PutPriceResponse.SerializeToString,
+            ),
+            'PutPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutPrices,
+                    request_deserializer=mintgate_dot_v1_dot_meter__pb2.PutPricesRequest.FromString,
+                    response_serializer=mintgate_dot_v1_dot_meter__pb2.PutPricesResponse.SerializeToString,
             ),
             'ListPriceHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPriceHistory,
@@ -329,6 +346,33 @@ class MeterService:
             '/mintgate.v1.MeterService/PutPrice',
             mintgate_dot_v1_dot_meter__pb2.PutPriceRequest.SerializeToString,
             mintgate_dot_v1_dot_meter__pb2.PutPriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintgate.v1.MeterService/PutPrices',
+            mintgate_dot_v1_dot_meter__pb2.PutPricesRequest.SerializeToString,
+            mintgate_dot_v1_dot_meter__pb2.PutPricesResponse.FromString,
             options,
             channel_credentials,
             insecure,

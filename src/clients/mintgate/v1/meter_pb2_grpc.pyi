@@ -49,6 +49,8 @@ class MeterServiceStub:
     """Sets a price from a moment on, for the caller's account, or for all when
     the operator calls without an account.
     """
+    PutPrices: _grpc.UnaryUnaryMultiCallable[_meter_pb2.PutPricesRequest, _meter_pb2.PutPricesResponse]
+    """Sets many prices as PutPrice does, all of them or none."""
     ListPriceHistory: _grpc.UnaryUnaryMultiCallable[_meter_pb2.ListPriceHistoryRequest, _meter_pb2.ListPriceHistoryResponse]
     """Every price a model has had, newest first."""
 
@@ -73,6 +75,8 @@ class MeterServiceAsyncStub(MeterServiceStub):
     """Sets a price from a moment on, for the caller's account, or for all when
     the operator calls without an account.
     """
+    PutPrices: _aio.UnaryUnaryMultiCallable[_meter_pb2.PutPricesRequest, _meter_pb2.PutPricesResponse]  # type: ignore[assignment]
+    """Sets many prices as PutPrice does, all of them or none."""
     ListPriceHistory: _aio.UnaryUnaryMultiCallable[_meter_pb2.ListPriceHistoryRequest, _meter_pb2.ListPriceHistoryResponse]  # type: ignore[assignment]
     """Every price a model has had, newest first."""
 
@@ -130,6 +134,14 @@ class MeterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets a price from a moment on, for the caller's account, or for all when
         the operator calls without an account.
         """
+
+    @_abc_1.abstractmethod
+    def PutPrices(
+        self,
+        request: _meter_pb2.PutPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_meter_pb2.PutPricesResponse, _abc.Awaitable[_meter_pb2.PutPricesResponse]]:
+        """Sets many prices as PutPrice does, all of them or none."""
 
     @_abc_1.abstractmethod
     def ListPriceHistory(

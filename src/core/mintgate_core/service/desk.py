@@ -193,13 +193,22 @@ class Desk:
 
     async def put(self, account_id: str, card: RateCard) -> RateCard:
         """Set a price from a moment on, for an account or for all."""
+        (kept,) = await self.put_all(account_id, (card,))
+        return kept
+
+    async def put_all(self, account_id: str, cards: Iterable[RateCard]) -> list[RateCard]:
+        """Set prices, all of them or none."""
         try:
-            kept = self._book.prepared(Override(account_id, card))
+            kept = [self._book.prepared(Override(account_id, card)) for card in cards]
         except ValueError as error:
             raise Invalid(str(error), field="price") from None
         # The store first: a price that could not be kept must not be in force.
-        await self._keep(kept)
-        await self._store.add_override(StoredPrice(account_id, kept.to_json(), self._clock()))
+        for card in kept:
+            await self._keep(card)
+        now_ms = self._clock()
+        await self._store.add_overrides(
+            [StoredPrice(account_id, card.to_json(), now_ms) for card in kept]
+        )
         # Into the book by way of the store, behind what another core set before.
         await self.refresh()
         return kept

@@ -55,6 +55,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "MeterService/TailEvents": _READERS,
     "MeterService/ListPrices": _READERS | {Role.SERVICE},
     "MeterService/PutPrice": _OWNERS,
+    "MeterService/PutPrices": _OWNERS,
     "MeterService/ListPriceHistory": _OWNERS,
 }
 """Which roles may call which method. A method that is not listed cannot be called."""

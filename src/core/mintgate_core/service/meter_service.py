@@ -21,6 +21,9 @@ from mintgate_core.service.principal import Gatekeeper, Principal, Role
 from mintgate_core.service.tail import Tail
 from mintgate_core.stores.base import EventQuery, Store
 
+PRICES_MAX = 2_048
+"""Prices of one call: every model of every provider, a few times over."""
+
 Context = aio.ServicerContext[Any, Any]
 
 TAIL_ROWS = 200
@@ -136,12 +139,18 @@ class MeterService(meter_pb2_grpc.MeterServiceServicer):
     async def PutPrice(
         self, request: meter_pb2.PutPriceRequest, context: Context
     ) -> meter_pb2.PutPriceResponse:
-        caller = CALLER.get()
-        account_id = EVERY_ACCOUNT
-        if caller.role is not Role.OPERATOR or request.account_id:
-            account_id = (await self._gatekeeper.account(caller, request.account_id)).account_id
+        account_id = await self._sold_to(request.account_id)
         kept = await self._desk.put(account_id, card_from(request.price))
         return meter_pb2.PutPriceResponse(price=convert.price(kept))
+
+    async def PutPrices(
+        self, request: meter_pb2.PutPricesRequest, context: Context
+    ) -> meter_pb2.PutPricesResponse:
+        account_id = await self._sold_to(request.account_id)
+        requests.number(len(request.prices), "prices", PRICES_MAX, least=1)
+        cards = [card_from(price) for price in request.prices]
+        kept = await self._desk.put_all(account_id, cards)
+        return meter_pb2.PutPricesResponse(prices=[convert.price(card) for card in kept])
 
     async def ListPriceHistory(
         self, request: meter_pb2.ListPriceHistoryRequest, context: Context
@@ -161,6 +170,13 @@ class MeterService(meter_pb2_grpc.MeterServiceServicer):
             if key is None or key.account_id != account.account_id:
                 raise NotFound("there is no such key", field="key_id")
         return key_id
+
+    async def _sold_to(self, account_id: str) -> str:
+        """Whose prices a caller may set: a key's its own account's, the operator's all of them."""
+        caller = CALLER.get()
+        if caller.role is Role.OPERATOR and not account_id:
+            return EVERY_ACCOUNT
+        return (await self._gatekeeper.account(caller, account_id)).account_id
 
     async def _price_account(self, caller: Principal, account_id: str) -> str:
         """Whose prices: a facade and the operator may ask for any account or for none."""

@@ -299,8 +299,8 @@ class Store(Protocol):
     async def card(self, version: str) -> str | None:
         """A kept price card."""
 
-    async def add_override(self, price: StoredPrice) -> None:
-        """Keep a price set at run time."""
+    async def add_overrides(self, prices: Sequence[StoredPrice]) -> None:
+        """Keep prices set at run time, after all earlier ones and in their order: all or none."""
 
     async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
         """Prices set at run time after a position, oldest first; reads no others."""

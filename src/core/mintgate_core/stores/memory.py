@@ -294,8 +294,9 @@ class MemoryStore:
     async def card(self, version: str) -> str | None:
         return self._cards.get(version)
 
-    async def add_override(self, price: StoredPrice) -> None:
-        self._overrides.append(replace(price, position=len(self._overrides) + 1))
+    async def add_overrides(self, prices: Sequence[StoredPrice]) -> None:
+        for price in prices:
+            self._overrides.append(replace(price, position=len(self._overrides) + 1))
 
     async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
         return self._overrides[after_position:]

@@ -176,8 +176,8 @@ class MeterConformance:
             StoredPrice("acc_1", '{"a":1}', 5),
             StoredPrice("", "{}", 1),
         ]
-        for price in prices:
-            await store.add_override(price)
+        await store.add_overrides(prices[:2])
+        await store.add_overrides(prices[2:])
         assert await store.overrides() == prices
         positions = [price.position for price in await store.overrides()]
         for seen, position in enumerate(positions, start=1):

@@ -85,10 +85,11 @@ async def card(session: Session, version: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-async def add_override(session: Session, price: StoredPrice) -> None:
-    """Keep a price set at run time, after all earlier ones."""
-    values = [price.account_id, price.card_json, price.created_at_ms]
-    await session.execute(sql.ADD_OVERRIDE, values)
+async def add_overrides(session: Session, prices: Sequence[StoredPrice]) -> None:
+    """Keep prices set at run time, after all earlier ones."""
+    for price in prices:
+        values = [price.account_id, price.card_json, price.created_at_ms]
+        await session.execute(sql.ADD_OVERRIDE, values)
 
 
 async def overrides(session: Session, after_position: int) -> list[StoredPrice]:

@@ -229,8 +229,8 @@ class PostgresStore:
     async def card(self, version: str) -> str | None:
         return await self._read(lambda s: meter.card(s, version))
 
-    async def add_override(self, price: StoredPrice) -> None:
-        await self._write(lambda s: meter.add_override(s, price))
+    async def add_overrides(self, prices: Sequence[StoredPrice]) -> None:
+        await self._write(lambda s: meter.add_overrides(s, prices))
 
     async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
         return await self._read(lambda s: meter.overrides(s, after_position))

@@ -77,12 +77,12 @@ def card(connection: sqlite3.Connection, version: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def add_override(connection: sqlite3.Connection, price: StoredPrice) -> None:
-    """Keep a price set at run time, after all earlier ones."""
-    connection.execute(
+def add_overrides(connection: sqlite3.Connection, prices: Sequence[StoredPrice]) -> None:
+    """Keep prices set at run time, after all earlier ones."""
+    connection.executemany(
         "insert into price_override (position, account_id, card_json, created_at)"
         " values ((select coalesce(max(position), 0) + 1 from price_override), ?, ?, ?)",
-        (price.account_id, price.card_json, price.created_at_ms),
+        [(price.account_id, price.card_json, price.created_at_ms) for price in prices],
     )
 
 

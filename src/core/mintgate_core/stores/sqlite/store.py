@@ -269,8 +269,8 @@ class SqliteStore:
     async def card(self, version: str) -> str | None:
         return await self._read(lambda c: meter.card(c, version))
 
-    async def add_override(self, price: StoredPrice) -> None:
-        await self._write(lambda c: meter.add_override(c, price))
+    async def add_overrides(self, prices: Sequence[StoredPrice]) -> None:
+        await self._write(lambda c: meter.add_overrides(c, prices))
 
     async def overrides(self, after_position: int = 0) -> list[StoredPrice]:
         return await self._read(lambda c: meter.overrides(c, after_position))
