@@ -250,6 +250,23 @@ def test_what_follows_from_host_and_port(tmp_path: Path) -> None:
     assert sixth.public_url == "http://[::1]:8080"
 
 
+def test_files_in_a_directory_add_providers(tmp_path: Path) -> None:
+    """Each has a key and an address as others do; their files are not run for that."""
+    added = tmp_path / "providers"
+    added.mkdir()
+    for name in ("acme.py", "_shared.py", "Not-A-Slug.py", "openai.py"):
+        (added / name).write_text("raise RuntimeError")
+    environ = {"MINTGATE_PROVIDERS_DIR": str(added), "ACME_API_KEY": "sk-1"}
+    settings = load(tmp_path, environ, "[providers.acme]\nbase_url = 'https://acme.example'")
+    assert list(settings.providers) == [*DEFAULT_BASE_URLS, "acme"]
+    acme = settings.providers["acme"]
+    assert (acme.api_key, acme.base_url) == ("sk-1", "https://acme.example")
+    named = load(tmp_path, {}, f"providers_dir = '{added}'\n[providers.acme]\napi_key = 'sk-2'")
+    assert named.providers["acme"].api_key == "sk-2"
+    child = named.environment(provider_keys=True)
+    assert Settings.load(child, tmp_path / "elsewhere").providers == named.providers
+
+
 def test_picked_ports_change_what_follows_from_them(tmp_path: Path) -> None:
     """Ports that were picked reach the defaults made of them, and nothing that was set."""
     picked = load(tmp_path).with_ports(http_port=1, grpc_port=2)

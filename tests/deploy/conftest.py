@@ -9,9 +9,10 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # one parser, in one place
 from mintgate._config_sources import variable_names
 from mintgate._config_values import SETTINGS as SETTING_ROWS
+from mintgate.providers import DEFAULT_BASE_URLS
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = frozenset(variable_names())
+SETTINGS = frozenset(variable_names(DEFAULT_BASE_URLS))
 DRAIN_S = int(next(row.default({}) for row in SETTING_ROWS if row.name == "drain_seconds"))
 """How long a facade lets running requests go on, unless somebody says otherwise."""
 

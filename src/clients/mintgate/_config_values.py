@@ -264,6 +264,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("http_port", _PORT, _PORT_ALLOWED, _is(8080)),
     Setting("grpc_port", _PORT, _PORT_ALLOWED, _is(50051)),
     Setting("data_dir", parse_directory, "a directory", _is(Path("data"))),
+    Setting("providers_dir", parse_directory, "a directory", _is(None)),
     Setting(
         "store",
         parse_store,

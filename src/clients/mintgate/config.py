@@ -31,7 +31,7 @@ from ._store_url import is_postgres, store_path
 from .channel import mask
 from .errors import InvalidArgument
 from .money import nano_usd
-from .providers import DEFAULT_BASE_URLS, Provider
+from .providers import Provider
 
 __all__ = ["ConfigError", "Described", "Settings"]
 
@@ -55,6 +55,8 @@ class Settings:
     http_port: int
     grpc_port: int
     data_dir: Path
+    providers_dir: Path | None
+    """Where each file `<slug>.py` adds a provider; see docs/adding-a-provider.md."""
     store: str
     redis_url: str | None
     workers: int
@@ -138,8 +140,10 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         path = sources.find_file(environ, Path() if directory is None else directory)
-        written, problems = sources.read_file(path) if path else ({}, [])
-        from_environment, more_problems = sources.read_environment(environ)
+        document = sources.read_document(path) if path else {}
+        known = sources.known_providers(environ, document)
+        written, problems = sources.read_file(path, document, known) if path else ({}, [])
+        from_environment, more_problems = sources.read_environment(environ, known)
         written.update(from_environment)
         problems += more_problems
         values: dict[str, Any] = {}
@@ -152,10 +156,10 @@ class Settings:
                     entry, setting.parse, setting.allowed, setting.secret, problems, setting.show
                 )
                 values[setting.name] = values[setting.name] if parsed is None else parsed
-        values["providers"] = _providers(written, problems)
+        values["providers"] = _providers(known, written, problems)
         if problems:
             raise ConfigError(tuple(problems))
-        names = sources.variable_names().values()
+        names = sources.variable_names(known).values()
         origin = {name: written[name].source if name in written else DEFAULT for name in names}
         return cls(**values, sources=origin)
 
@@ -246,10 +250,12 @@ def _parse(
     return None
 
 
-def _providers(written: Mapping[str, sources.Written], problems: list[str]) -> dict[str, Provider]:
+def _providers(
+    known: Mapping[str, str], written: Mapping[str, sources.Written], problems: list[str]
+) -> dict[str, Provider]:
     """Return all providers, with what is written of them."""
     providers = {}
-    for name, default_url in DEFAULT_BASE_URLS.items():
+    for name, default_url in known.items():
         api_key, base_url = written.get(f"{name}.api_key"), written.get(f"{name}.base_url")
         providers[name] = Provider(
             name=name,

@@ -143,7 +143,7 @@ class _Running:
         self.tasks = TaskSet()
         self.core = Core(channel, token)
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
-        targets = Targets(settings.accounts, self.upstream)
+        targets = Targets(settings.accounts, self.upstream, settings.registry)
         charges = Charges(self.link, self.outbox)
         self.poller = Poller(
             JobsServiceStub(channel), token, self.link, charges, targets, self.upstream

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mintgate.channel import Tls
+from mintgate.config import ConfigError
 from mintgate.places import ANY_ORIGIN
 from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
 from mintgate.tls import core_tls
 
 from mintgate_facade.connections import HttpBounds
+from mintgate_facade.providers.added import ProviderFileError, registry_with
+from mintgate_facade.providers.registry import REGISTRY, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +52,7 @@ class FacadeSettings:
     simulated: bool
     accounts: Mapping[str, ProviderAccount]
     """By provider slug; providers without an account are not served."""
+    registry: Registry = REGISTRY
     core_tls: Tls | None = None
     hold_ttl_ms: int = 0
     upload_bytes_max: int = 100 << 20
@@ -73,7 +77,11 @@ class FacadeSettings:
 
     @classmethod
     def of(cls, settings: Settings, tokens: Tokens, worker: int = 0) -> FacadeSettings:
-        """Derive a worker's settings."""
+        """Derive a worker's settings. Raises `ConfigError` for a provider's file."""
+        try:
+            registry = registry_with(settings.providers_dir)
+        except ProviderFileError as error:
+            raise ConfigError((str(error),)) from None
         # The installation's metrics port is the core's; the workers' follow it.
         metrics_port = settings.metrics_port + 1 + worker if settings.metrics_port else None
         return cls(
@@ -87,7 +95,8 @@ class FacadeSettings:
             upload_bytes_max=settings.upload_max_mb << 20,
             audio_duration_max_ms=settings.audio_max_seconds * 1_000,
             simulated=settings.simulated,
-            accounts=_accounts(settings),
+            accounts=_accounts(settings, registry),
+            registry=registry,
             hold_ttl_ms=settings.hold_ttl_ms,
             drain_s=settings.drain_seconds,
             bounds=HttpBounds(
@@ -104,7 +113,7 @@ class FacadeSettings:
         )
 
 
-def _accounts(settings: Settings) -> dict[str, ProviderAccount]:
+def _accounts(settings: Settings, registry: Registry) -> dict[str, ProviderAccount]:
     """The providers that can be reached: those with a key, or their simulated twins.
 
     A base URL that was set by hand is kept even when providers are simulated, so
@@ -112,11 +121,12 @@ def _accounts(settings: Settings) -> dict[str, ProviderAccount]:
     """
     accounts: dict[str, ProviderAccount] = {}
     for slug, provider in settings.providers.items():
-        base_url = provider.base_url.rstrip("/")
+        # A provider that was added says its address itself.
+        base_url = (provider.base_url or registry.base_url(slug)).rstrip("/")
         if not settings.simulated:
             if provider.api_key is not None:
                 accounts[slug] = ProviderAccount(base_url, provider.api_key)
-        elif provider.base_url != DEFAULT_BASE_URLS[slug]:
+        elif provider.base_url != DEFAULT_BASE_URLS.get(slug, ""):
             api_key = provider.api_key or _SIMULATED_KEY
             accounts[slug] = ProviderAccount(base_url, api_key, simulated=True)
         elif slug in SIMULATED_PATHS:

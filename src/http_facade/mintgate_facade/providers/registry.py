@@ -82,6 +82,11 @@ class Registry:
         """Find a provider. Raises `KeyError` when it is not served."""
         return self._by_slug[slug]
 
+    def base_url(self, slug: str) -> str:
+        """Where a provider is by default; empty for one that is not served."""
+        provider = self._by_slug.get(slug)
+        return "" if provider is None else provider.base_url
+
     def resolve(
         self,
         method: str,
