@@ -51,10 +51,11 @@ BY_NAME = (
     f" from owned_object o join {_NAMES} on {_NAMED}"
 )
 DELETE = (
-    f"delete from owned_object o using {_NAMES} where {_NAMED} and o.key_id = any(%s)"
+    f"delete from owned_object o using {_NAMES} where {_NAMED} and o.key_id || '' = any(%s)"
     " and (%s::bigint = 0 or (o.expires_at > 0 and o.expires_at <= %s)) returning o.key_id"
 )
-"""With a time, only what is over by then: its key may have set a later one meanwhile."""
+"""With a time, only what is over by then: its key may have set a later one meanwhile. The key is
+an expression, so that a plan made while a key had few objects never reads all of them by it."""
 OVER = (
     f"select {OBJECT_COLUMNS} from owned_object where expires_at > 0 and expires_at <= %s"
     " order by expires_at limit %s"

@@ -262,7 +262,7 @@ _JOBS_AND_OBJECTS = (
       note        text not null,
       created_at  integer not null,
       expires_at  integer not null,
-      primary key (provider, object_kind, object_id)
+      primary key (object_id, provider, object_kind)
     ) strict, without rowid
     """,
     "create index object_of_key on owned_object"

@@ -9,6 +9,8 @@ down_revision = "3"
 branch_labels = None
 depends_on = None
 
+# The id comes first in the primary key, so that no plan of a list, which names provider and
+# kind as well, takes it for the index to read by.
 STEPS = (
     "alter table hold add column job bigint not null default 0",
     """
@@ -36,7 +38,7 @@ STEPS = (
       note        text not null,
       created_at  bigint not null,
       expires_at  bigint not null,
-      primary key (provider, object_kind, object_id)
+      primary key (object_id, provider, object_kind)
     )
     """,
     "create index object_of_key on owned_object"
