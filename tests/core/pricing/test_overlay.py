@@ -43,6 +43,14 @@ def test_every_row_fills_a_gap_of_every_model_it_names(base: BaseCatalogue, now_
         assert filled == row.models or not row.models, row
 
 
+def test_an_alias_is_no_model_of_its_own(base: BaseCatalogue, book: PriceBook, now_ms: int) -> None:
+    """Each further name leads to its model, and no row prices it a second time."""
+    for provider, name, model in load_overlay().aliases():
+        assert name not in base.models(provider)
+        found = book.find("", provider, name.replace("*", "x"), now_ms)
+        assert found.model == model
+
+
 def test_inference_in_the_us_costs_a_tenth_more(book: PriceBook, now_ms: int) -> None:
     """Anthropic's region factor holds on tokens from its day on, and for no other provider."""
     card = book.find("", "anthropic", "claude-opus-4-6", now_ms)
