@@ -21,6 +21,7 @@ async def test_open_holds_are_listed(client: httpx.AsyncClient, core: ScriptedCo
         reserved_at_ms=7,
         expires_at_ms=9,
         request_id="req_1",
+        job=True,
     )
     core.answers["ListHolds"] = ledger_pb2.ListHoldsResponse(holds=[hold])
     answer = await client.get("/v1/holds", params={"limit": 5})
@@ -28,7 +29,7 @@ async def test_open_holds_are_listed(client: httpx.AsyncClient, core: ScriptedCo
     (listed,) = HoldListAnswer.model_validate_json(answer.content).holds
     assert (listed.id, listed.key_id, listed.request_id) == ((b"h" * 16).hex(), "key_1", "req_1")
     assert (listed.amount_nanos, listed.amount_micros, listed.metered_micros) == (2_500, 2, 2)
-    assert (listed.reserved_at, listed.expires_at) == (7, 9)
+    assert (listed.reserved_at, listed.expires_at, listed.job) == (7, 9, True)
     (name, request, credential), *_ = core.calls
     assert (name, request.page_size, request.every_account) == ("ListHolds", 5, False)
     assert credential == f"Bearer {MASTER}"

@@ -41,4 +41,5 @@ def _hold_view(hold: OpenHold) -> dict[str, Any]:
         "metered_nanos": hold.metered_nano_usd,
         "reserved_at": hold.reserved_at_ms,
         "expires_at": hold.expires_at_ms,
+        "job": hold.job,
     }

@@ -297,6 +297,8 @@ class HoldAnswer(Strict):
     metered_nanos: int
     reserved_at: int
     expires_at: int
+    job: bool
+    """It belongs to a job of the provider, whose deadline is `expires_at`."""
 
 
 class HoldListAnswer(Strict):
