@@ -85,7 +85,7 @@ def chat_rows() -> list[Row]:
         ([{"type": "text", "text": 5}], "text"),
         ([{"type": "image_url", "image_url": "x"}], "image_url"),
         ([{"type": "image_url", "image_url": {"url": 5}}], "url"),
-        ([{"type": "file", "file": {"file_id": "file-1"}}], "share one account"),
+        ([{"type": "file", "file": {"file_id": 5}}], "file_id"),
         ([{"type": "input_audio", "input_audio": 5}], "input_audio"),
     ]
     rows += [
@@ -112,7 +112,7 @@ def other_openai_rows() -> list[Row]:
         *changed(*responses, "model", None, 5),
         *changed(*responses, "input", 5, {}, [5]),
         *changed(*responses, "max_output_tokens", *NO_INTEGERS, TOO_MANY),
-        *changed(*responses, "previous_response_id", "resp_1"),
+        *changed(*responses, "previous_response_id", 5, []),
         *changed(*responses, "conversation", "conv_1", {"id": "conv_1"}),
         *changed(*responses, "background", True),
         *changed(*responses, "prompt", {"id": "pmpt_1"}),
@@ -151,7 +151,7 @@ def anthropic_rows() -> list[Row]:
         ([{"type": 5}], "type"),
         ([{"type": "hologram"}], "hologram"),
         ([{"type": "image", "source": 5}], "source"),
-        ([{"type": "image", "source": {"type": "file", "file_id": "f"}}], "share one account"),
+        ([{"type": "image", "source": {"type": "file", "file_id": 5}}], "source.file_id"),
         ([{"type": "image", "source": {"type": "cloud"}}], "source.type"),
         ([{"type": "text", "text": "x", "cache_control": 5}], "cache_control"),
     ]

@@ -13,6 +13,7 @@ from mintgate.v1.jobs_pb2_grpc import JobsServiceStub
 from mintgate.v1.keys_pb2_grpc import KeysServiceStub
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
 from mintgate.v1.meter_pb2_grpc import MeterServiceStub
+from mintgate.v1.objects_pb2_grpc import ObjectsServiceStub
 
 from mintgate_facade.background import TaskSet
 from mintgate_facade.control.app import create_control, served_methods
@@ -31,7 +32,9 @@ from mintgate_facade.relay.holds import ActiveHolds
 from mintgate_facade.relay.link import LedgerLink
 from mintgate_facade.relay.metered import Metered
 from mintgate_facade.relay.metrics import Metrics
+from mintgate_facade.relay.objects import Objects
 from mintgate_facade.relay.outbox import Outbox
+from mintgate_facade.relay.owned import Owned
 from mintgate_facade.relay.recent import RecentSettles
 from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.targets import Targets
@@ -145,6 +148,8 @@ class _Running:
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
         targets = Targets(settings.accounts, self.upstream, settings.registry)
         charges = Charges(self.link, self.outbox)
+        objects = Objects(ObjectsServiceStub(channel), token)
+        uploads = Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations)
         self.poller = Poller(
             JobsServiceStub(channel), token, self.link, charges, targets, self.upstream
         )
@@ -163,10 +168,12 @@ class _Running:
                 self.holds,
                 targets,
                 core_calls,
-                Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations),
+                uploads,
+                objects,
                 settings.hold_ttl_ms,
             ),
-            unmetered=Unmetered(core_calls, targets),
+            unmetered=Unmetered(core_calls, targets, objects),
+            owned=Owned(objects, core_calls, targets, uploads),
             control=control,
             metrics=self.metrics,
             body_wait_s=settings.bounds.body_wait_s,

@@ -15,13 +15,16 @@ import orjson
 
 from .answer import TRANSPORT, Delivery, Whole
 from .anthropic import AnthropicTwin
+from .anthropic import wire as anthropic_wire
 from .control import HEADER, Fault, parse
 from .credentials import REJECTED_KEY, carries_minted_key
 from .gemini import GeminiTwin
 from .openai import OpenAITwin
+from .openai import wire as openai_wire
 from .record import Record, Recorder
 from .refusal import Refusal
 from .request import Request
+from .stored import FileShape, Keeping, anthropic_file, openai_file
 from .vendors import vendor_twins
 
 if TYPE_CHECKING:
@@ -33,13 +36,30 @@ if TYPE_CHECKING:
     Scope = Mapping[str, Any]
 
 _JSON = [(b"content-type", b"application/json")]
+_BINARY = b"application/octet-stream"
+_OPENAI_FILES = FileShape(
+    prefix="file-",
+    describe=openai_file,
+    deleted=lambda file_id: {"id": file_id, "object": "file", "deleted": True},
+    whole=openai_wire.whole,
+    binary=lambda request, content: Whole(200, openai_wire.headers(request, _BINARY), content),
+    cursor="after",
+)
+_ANTHROPIC_FILES = FileShape(
+    prefix="file_",
+    describe=anthropic_file,
+    deleted=lambda file_id: {"id": file_id, "type": "file_deleted"},
+    whole=anthropic_wire.whole,
+    binary=lambda request, content: Whole(200, anthropic_wire.headers(request, _BINARY), content),
+    cursor="after_id",
+)
 
 
 def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
     twins: dict[str, Twin] = {
-        "openai": OpenAITwin(),
-        "anthropic": AnthropicTwin(),
+        "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True),
+        "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
         "gemini": GeminiTwin(),
     }
     return Simulator({**twins, **vendor_twins()})

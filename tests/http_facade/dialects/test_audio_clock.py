@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mintgate_facade.dialects.audio_clock import Mp3Clock, PcmClock
 
@@ -17,6 +17,7 @@ def recording() -> bytes:
     return silence("mp3", 4)
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=12))
 def test_mp3_in_any_pieces(cuts: list[int]) -> None:
     """However it is cut, an MP3 is as long as its frames."""

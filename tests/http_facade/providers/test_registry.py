@@ -62,7 +62,16 @@ def test_the_order_of_the_rule(
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "", "/v1/keys", "/v1/usage", "/v1/billing/balance", "/v1/catalog", "/healthz", "/files"],
+    [
+        "/",
+        "",
+        "/v1/keys",
+        "/v1/usage",
+        "/v1/billing/balance",
+        "/v1/catalog",
+        "/healthz",
+        "/batches",
+    ],
 )
 def test_the_gateways_own_paths_are_no_providers(path: str) -> None:
     """Unknown paths without a prefix, and the control paths, are left to the gateway."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from mintgate.v1.ledger_pb2 import Bound, SettledBy
@@ -24,6 +24,8 @@ class Policy(enum.StrEnum):
     """Held, forwarded, settled."""
     FREE = "free"
     """Authenticated and forwarded; the provider bills nothing for it."""
+    OWNED = "owned"
+    """About objects at the provider, for the key that created them; else 404. Bills nothing."""
     LOCAL = "local"
     """Answered by the gateway itself."""
     DENIED = "denied"
@@ -45,6 +47,26 @@ class BodyKind(enum.StrEnum):
     """One file as it is: kept on disk beyond a megabyte."""
 
 
+class Access(enum.StrEnum):
+    """What an owned route does with objects."""
+
+    CREATE = "create"
+    """Makes one; the answer names it."""
+    USE = "use"
+    """Reads or changes the one in the path, or what is below it."""
+    LIST = "list"
+    """Lists them: the gateway's own record says which."""
+    FORGET = "forget"
+    """Deletes the one in the path."""
+
+
+class ObjectName(NamedTuple):
+    """How an object at a provider is known there."""
+
+    kind: str
+    id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row of a provider's closed route table.
@@ -62,6 +84,9 @@ class Route:
     body: BodyKind = BodyKind.JSON
     measured: bool = False
     """Files of the body are audio: they are decoded, so that their length is known."""
+    kind: str = ""
+    """Of the objects of an owned route, for example "file"."""
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +140,10 @@ class Ask:
     delivered_input_tokens: int = 0
     """Our count of the input, charged when the answer breaks off before the
     provider says its own; never above the bound."""
+    uses: tuple[ObjectName, ...] = ()
+    """Objects at the provider that it reads; each must be the key's."""
+    creates: str = ""
+    """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
     counted_ms: int = 0
     """The length of an upload's audio, charged where the answer states none."""
 
@@ -260,6 +289,9 @@ class Dialect(Protocol):
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""
+
+    def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:
+        """Objects at the provider that a free request with a JSON body reads."""
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
         """`ask.body` with the provider's own limit field spliced in, otherwise unchanged."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.anthropic import AnthropicDialect
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.dialects.base import Access, BodyKind
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    free,
+    kept,
+    local,
+    metered,
+    owned,
+)
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -45,6 +55,8 @@ ANTHROPIC = Provider(
                 local("/v1/models"),
                 local("/v1/models/{model}"),
                 *denied(_LEGACY, "/v1/complete"),
+                owned("POST", "/v1/files", "file", Access.CREATE, body=BodyKind.FORM),
+                *kept("/v1/files", "file", ("GET", "/content")),
                 *denied(
                     _STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"
                 ),

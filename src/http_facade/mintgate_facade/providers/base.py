@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mintgate_facade.dialects.base import BodyKind, Dialect, Policy, Route
+from mintgate_facade.dialects.base import Access, BodyKind, Dialect, Policy, Route
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 
@@ -175,6 +175,25 @@ def uploaded(
 ) -> Route:
     """A metered row whose body is a form or a file; `measured`: of audio."""
     return Route("POST", path, Policy.METERED, operation, body=body, measured=measured)
+
+
+def owned(
+    method: str, path: str, kind: str, access: Access, *, body: BodyKind = BodyKind.JSON
+) -> Route:
+    """A row about objects of one kind; `{id}` in the path is the object's."""
+    return Route(
+        method, path, Policy.OWNED, f"{kind}_{access}", body=body, kind=kind, access=access
+    )
+
+
+def kept(path: str, kind: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:
+    """The usual rows of objects of a kind: list, read, delete; `beyond` are (method, end) pairs."""
+    return (
+        owned("GET", path, kind, Access.LIST),
+        owned("GET", f"{path}/{{id}}", kind, Access.USE),
+        owned("DELETE", f"{path}/{{id}}", kind, Access.FORGET),
+        *(owned(method, f"{path}/{{id}}{end}", kind, Access.USE) for method, end in beyond),
+    )
 
 
 def free(method: str, path: str, operation: str) -> Route:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import re
 
+from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.dialects.openai import OpenAIDialect
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered, uploaded
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    free,
+    kept,
+    local,
+    metered,
+    owned,
+    uploaded,
+)
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -53,6 +64,12 @@ OPENAI = Provider(
                 local("/models/{model}"),
                 *denied(_ADMIN, "/models/{model}", method="DELETE"),
                 *denied(_STORED, "/chat/completions", method="GET"),
+                owned("POST", "/files", "file", Access.CREATE, body=BodyKind.FORM),
+                *kept("/files", "file", ("GET", "/content")),
+                owned("GET", "/responses/{id}", "response", Access.USE),
+                owned("GET", "/responses/{id}/input_items", "response", Access.USE),
+                owned("POST", "/responses/{id}/cancel", "response", Access.USE),
+                owned("DELETE", "/responses/{id}", "response", Access.FORGET),
                 *denied(_STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
                 *denied(
                     _STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"

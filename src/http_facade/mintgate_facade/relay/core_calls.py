@@ -70,7 +70,7 @@ class CoreCalls:
                 metadata=self._metadata,
             )
         except grpc.RpcError as failure:
-            raise RefusedRequest(_refusal(failure)) from None
+            raise RefusedRequest(refusal_of(failure)) from None
         return response.key
 
     async def prices(self, account_id: str, provider: str) -> Sequence[ModelPrice]:
@@ -86,7 +86,7 @@ class CoreCalls:
                 metadata=self._metadata,
             )
         except grpc.RpcError as failure:
-            raise RefusedRequest(_refusal(failure)) from None
+            raise RefusedRequest(refusal_of(failure)) from None
         self._prices[kept_for] = (self._now_s(), response.prices)
         self._prices.move_to_end(kept_for)
         if len(self._prices) > PRICES_KEPT_MAX:
@@ -94,7 +94,8 @@ class CoreCalls:
         return response.prices
 
 
-def _refusal(failure: grpc.RpcError) -> Failure:
+def refusal_of(failure: grpc.RpcError) -> Failure:
+    """What a refused call of the core's means to the caller of a provider route."""
     error = error_from_rpc(failure)
     # A core that does not know this facade says nothing about the key that was asked about.
     return LEDGER_AWAY if about_own_credential(error) else failure_of(error.to_proto())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.caller import ClientAddresses
     from mintgate_facade.relay.metered import Metered
     from mintgate_facade.relay.metrics import Metrics
+    from mintgate_facade.relay.owned import Owned
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.relay.unmetered import Unmetered
 
@@ -48,6 +49,7 @@ class Gateway:
     targets: Targets
     metered: Metered
     unmetered: Unmetered
+    owned: Owned
     control: App
     metrics: Metrics
     body_wait_s: float
@@ -137,6 +139,8 @@ class Gateway:
             await self.metered.serve(exchange)
         elif policy is Policy.FREE:
             await self.unmetered.serve_free(exchange)
+        elif policy is Policy.OWNED:
+            await self.owned.serve(exchange)
         elif policy is Policy.LOCAL:
             await self.unmetered.serve_local(exchange)
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mintgate.v1 import ledger_pb2
 from mintgate.v1.ledger_pb2 import Reserved, Settle
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS
 
-from mintgate_facade.dialects.base import Reading
+from mintgate_facade.dialects.base import ObjectName, Reading, RefusedRequest
 from mintgate_facade.relay.client_watch import ClientWatch
 from mintgate_facade.relay.holds import ActiveHold, ActiveHolds, unit_counts
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from mintgate_facade.dialects.base import Ask, Failure, Meter
     from mintgate_facade.relay.charges import Charge, Charges
     from mintgate_facade.relay.exchange import Exchange
+    from mintgate_facade.relay.objects import Objects
+
+_log = logging.getLogger("mintgate.relay")
 
 DRAIN_WAIT_S = 60.0
 """How long the answer of a client that has left is read on, where its key says so."""
@@ -34,6 +38,7 @@ class Held:
         reserved: Reserved,
         charges: Charges,
         holds: ActiveHolds,
+        objects: Objects,
     ) -> None:
         drains = reserved.on_disconnect == ledger_pb2.ON_DISCONNECT_DRAIN
         self.ask = ask
@@ -49,6 +54,7 @@ class Held:
         self._exchange = exchange
         self._charges = charges
         self._holds = holds
+        self._objects = objects
         self._released = False
         self._settling: Span | None = None
         holds.add(self.active)
@@ -86,6 +92,22 @@ class Held:
                 self._settling.end()
         if settled is not None:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
+        if self.ask.creates:
+            await self._record()
+
+    async def _record(self) -> None:
+        """Record whose the stored answer is, before its end is told.
+
+        Without the record it is nobody's: its key gets a 404 for it, as any other key does.
+        """
+        reading = Reading() if self.meter is None else self.meter.reading()
+        if not reading.provider_request_id:
+            return
+        name = ObjectName(self.ask.creates, reading.provider_request_id)
+        try:
+            await self._objects.record(self.reserved.key_id, self._exchange.target.slug, name)
+        except RefusedRequest as refused:
+            _log.warning("a stored %s is nobody's: %s", name.kind, refused)
 
     def end_status(self) -> ledger_pb2.EventStatus.ValueType:
         """How a complete answer ended for its client."""

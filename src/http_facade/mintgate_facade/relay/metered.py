@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.charges import Charges
     from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.holds import ActiveHolds
+    from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
 
@@ -47,6 +48,7 @@ class Metered:
     targets: Targets
     core: CoreCalls
     uploads: Uploads
+    objects: Objects
     hold_ttl_ms: int = 0
     """Time to live of a hold without progress; 0 leaves it to the ledger."""
 
@@ -67,9 +69,12 @@ class Metered:
         if not exchange.found.explicit:
             admitted = self._at_home(exchange, admitted)
         ask = exchange.dialect.read(exchange.route, admitted.view)
+        if ask.uses:
+            slug = exchange.target.slug
+            await self.objects.require(admitted.secret_sha256, exchange.caller, slug, ask.uses)
         reserved = await self._reserve(exchange, admitted, ask)
         exchange.key_id = reserved.key_id
-        held = Held(exchange, ask, reserved, self.charges, self.holds)
+        held = Held(exchange, ask, reserved, self.charges, self.holds, self.objects)
         try:
             await self._forward(exchange, admitted, held)
         except BaseException:

@@ -126,6 +126,21 @@ class Targets:
         """Where a model that is unknown here may be found, or nothing."""
         return self._registry.hint(exchange.target.provider, model)
 
+    async def read(
+        self, exchange: Exchange, admitted: Admitted, path: str
+    ) -> aiohttp.ClientResponse:
+        """Read another path of the same surface; percent-encoded, without a query.
+
+        Raises `RefusedRequest` (404, 502, 504).
+        """
+        account = exchange.target.require_account()
+        headers = dict(admitted.view.headers)
+        headers["accept-encoding"] = "identity"
+        name, value = exchange.found.surface.credential(account.api_key)
+        headers[name] = value
+        url = exchange.target.url(exchange.found.surface, path, b"")
+        return await self._upstream.open("GET", url, headers, b"")
+
     async def open(
         self, exchange: Exchange, admitted: Admitted, body: bytes
     ) -> aiohttp.ClientResponse:

@@ -7,8 +7,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import RefusedRequest, RequestView
-from mintgate_facade.dialects.jsontext import parse_object
-from mintgate_facade.relay.body import is_json
 from mintgate_facade.relay.exchange import Exchange, admit
 from mintgate_facade.relay.pass_through import is_client_matter, operator_failure, pass_through
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
 
     from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
 
 _JSON = [(b"content-type", b"application/json")]
@@ -31,14 +30,19 @@ class Unmetered:
 
     core: CoreCalls
     targets: Targets
+    objects: Objects
 
     async def serve_free(self, exchange: Exchange) -> None:
         """Authenticate, forward and relay unchanged."""
-        admitted = await admit(exchange, json_only=False)
+        admitted = await admit(exchange, json_only=exchange.scope["method"] == "POST")
         key = await self.core.authenticate(
             admitted.secret_sha256, exchange.caller, exchange.target.slug, _model(admitted.view)
         )
         exchange.key_id = key.id
+        if uses := exchange.dialect.uses(exchange.route, admitted.view):
+            await self.objects.require(
+                admitted.secret_sha256, exchange.caller, exchange.target.slug, uses
+            )
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
             if 300 <= response.status < 600 and not is_client_matter(response.status):  # noqa: PLR2004 - HTTP's own ranges
@@ -65,13 +69,8 @@ class Unmetered:
 
 
 def _model(view: RequestView) -> str:
-    """The model that a free request names; a key that may not use it may not ask about it.
-
-    Raises `RefusedRequest` (400) for JSON that two readers could read in two ways.
-    """
-    if view.path_model or not view.body or not is_json(view.headers):
-        return view.path_model
-    model = parse_object(view.body).get("model")
+    """The model that a free request names; a key that may not use it may not ask about it."""
+    model = view.path_model or view.document.get("model")
     return model if isinstance(model, str) else ""
 
 

@@ -186,7 +186,26 @@ def test_text_in_any_block_is_bounded(read: Read, block: dict[str, Any]) -> None
     assert not read("anthropic", "messages", blocks(block)).bound.input_open
 
 
-FILE = {"type": "file", "file_id": "file_1"}
+def test_stored_files_are_named_wherever_they_stand(read: Read) -> None:
+    """The relay can only check whose a file is if it is told of every one."""
+    named = [{"type": "file", "file_id": f"file_{n}"} for n in range(3)]
+    ask = read(
+        "anthropic",
+        "messages",
+        blocks(
+            {"type": "image", "source": named[0]},
+            {"type": "tool_result", "content": [{"type": "document", "source": named[1]}]},
+            {
+                "type": "web_fetch_tool_result",
+                "content": {"content": {"type": "document", "source": named[2]}},
+            },
+        ),
+    )
+    assert [name.id for name in ask.uses] == ["file_0", "file_1", "file_2"]
+    assert ask.bound.input_open
+
+
+FILE = {"type": "file"}
 
 
 @pytest.mark.parametrize(
@@ -230,11 +249,11 @@ FILE = {"type": "file", "file_id": "file_1"}
         (message(tools=[{"type": "mcp_toolset"}]), "tools[0].type"),
         (message(tools=[{"type": "bash_next"}]), "tools[0].type"),
         (blocks({"type": "container_upload", "file_id": "f"}), "messages[0].content[0].type"),
-        (blocks({"type": "image", "source": FILE}), "messages[0].content[0].source.type"),
-        (blocks({"type": "document", "source": FILE}), "messages[0].content[0].source.type"),
+        (blocks({"type": "image", "source": FILE}), "messages[0].content[0].source.file_id"),
+        (blocks({"type": "document", "source": FILE}), "messages[0].content[0].source.file_id"),
         (
             blocks({"type": "tool_result", "content": [{"type": "image", "source": FILE}]}),
-            "messages[0].content[0].content[0].source.type",
+            "messages[0].content[0].content[0].source.file_id",
         ),
         (
             blocks(
@@ -243,7 +262,7 @@ FILE = {"type": "file", "file_id": "file_1"}
                     "content": {"content": {"type": "document", "source": FILE}},
                 }
             ),
-            "messages[0].content[0].content.content.source.type",
+            "messages[0].content[0].content.content.source.file_id",
         ),
         (
             blocks(

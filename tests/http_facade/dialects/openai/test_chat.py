@@ -198,7 +198,7 @@ def test_a_flavor_refuses_and_answers_in_its_own_way() -> None:
     assert orjson.loads(error)["message"] == "Not now."
 
 
-_FILE = {"type": "file", "file": {"file_id": "file-1"}}
+_FILE_ID = "messages[0].content[0].file.file_id"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ _FILE = {"type": "file", "file": {"file_id": "file-1"}}
         (chat(tools=[{"type": "brand_new"}]), "tools[0].type", "can bound"),
         (chat(tools=[{"type": "web_search"}]), "tools[0]", "Responses API"),
         (chat(tools={}), "tools", "an array"),
-        (parts(_FILE), "messages[0].content[0].file.file_id", "stored"),
+        (parts({"type": "file", "file": {"file_id": 1}}), _FILE_ID, "a string"),
         (parts({"type": "video_url"}), "messages[0].content[0].type", "not supported"),
         (parts({"text": "x"}), "messages[0].content[0].type", "not supported"),
         (

@@ -107,7 +107,7 @@ def test_xai_responses_have_a_limit_that_holds_all(read: Read) -> None:
                 messages=[
                     {
                         "role": "user",
-                        "content": [{"type": "image_url", "image_url": {"file_id": "file-1"}}],
+                        "content": [{"type": "image_url", "image_url": {"file_id": 1}}],
                     }
                 ],
             ),

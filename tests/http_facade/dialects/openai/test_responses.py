@@ -100,6 +100,21 @@ def test_items_that_stand_for_more_are_open(read: Read, item: dict[str, Any]) ->
     assert read("openai", "responses", items(item)).bound.input_open
 
 
+def test_what_is_stored_is_named(read: Read) -> None:
+    """Files, and the response before, are told to the relay, which knows whose they are."""
+    parts = [{"type": "input_image", "file_id": "file-1"}, {"type": "input_file", "file_id": "f2"}]
+    document = items({"role": "user", "content": parts}) | {"previous_response_id": "resp_0"}
+    ask = read("openai", "responses", document)
+    assert ask.uses == (("file", "file-1"), ("file", "f2"), ("response", "resp_0"))
+    assert ask.bound.input_open
+    assert ask.creates == "response"
+
+
+def test_a_response_that_is_not_kept_is_no_object(read: Read) -> None:
+    """With `store: false` there is nothing to own."""
+    assert read("openai", "responses", response(store=False)).creates == ""
+
+
 def test_a_screenshot_is_an_image(read: Read) -> None:
     """The output of a computer call carries a picture in the request."""
     output = {"type": "computer_screenshot", "image_url": "data:image/png;base64,AA"}
@@ -124,7 +139,7 @@ _SEARCH = {"type": "web_search_preview"}
 @pytest.mark.parametrize(
     ("document", "param"),
     [
-        (response(previous_response_id="resp_1"), "previous_response_id"),
+        (response(previous_response_id=1), "previous_response_id"),
         (response(conversation="conv_1"), "conversation"),
         (response(conversation={"id": "conv_1"}), "conversation"),
         (response(prompt={"id": "pmpt_1"}), "prompt"),
@@ -162,11 +177,11 @@ _SEARCH = {"type": "web_search_preview"}
             "input[0].tools[0].type",
         ),
         (
-            items({"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}),
+            items({"role": "user", "content": [{"type": "input_image", "file_id": 1}]}),
             "input[0].content[0].file_id",
         ),
         (
-            items({"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}),
+            items({"role": "user", "content": [{"type": "input_file", "file_id": 1}]}),
             "input[0].content[0].file_id",
         ),
         (items({"type": "computer_call_output", "output": "x"}), "input[0].output"),

@@ -1,8 +1,8 @@
 """Reads Anthropic content blocks for what they can be billed as.
 
-Only content that stands in the request, or at a public address, is let
-through: files and containers belong to the operator's account, where any user
-of the gateway could name any other user's.
+Content stands in the request, at a public address, or in a stored file, which
+must be the key's own: the relay checks the names that are collected here.
+Containers cannot be checked and are refused.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mintgate_facade.dialects.anthropic.tools import Tools
+from mintgate_facade.dialects.base import ObjectName
 from mintgate_facade.dialects.checks import (
     Fields,
     array,
@@ -40,10 +41,6 @@ _PLAIN = frozenset(
 )
 """Blocks whose whole content stands in the request as text."""
 _NESTED = frozenset({"tool_result", "search_result", "mcp_tool_result"})
-_STORED = (
-    "Files stored at the provider cannot be used through this gateway, because all its users share "
-    "one account there. Send the content itself, as base64 or text."
-)
 
 
 @dataclass(slots=True)
@@ -55,6 +52,8 @@ class Content:
     """Bytes of the body that are media in base64."""
     media_tokens: int = 0
     """Most tokens that this media can be billed as, where its bytes do not bound it."""
+    files: list[ObjectName] = field(default_factory=list)
+    """Stored files that are read."""
     open: bool = False
     """Some content is not in the request, or its tokens are not bounded by its bytes."""
     cached: bool = False
@@ -148,13 +147,17 @@ class Content:
         self.media_bytes += len(data)
         self.media_tokens += tokens
 
-    @staticmethod
-    def _source(block: Fields, where: str) -> Fields:
+    def _source(self, block: Fields, where: str) -> Fields:
         source = mapping(block, "source", where=where) or {}
         kind: Any = source.get("type")
-        if kind not in {"base64", "text", "content", "url"}:
+        if kind == "file":
+            file_id = text(source, "file_id", where=inside(where, "source"))
+            if not file_id:
+                param = inside(where, "source.file_id")
+                raise refused(f"{param}: Field required", param)
+            self.files.append(ObjectName("file", file_id))
+            self.open = True
+        elif kind not in {"base64", "text", "content", "url"}:
             param = inside(where, "source.type")
-            if kind == "file":
-                raise refused(f"{param}: {_STORED}", param)
-            raise refused(f"{param}: must be base64, text, content or url.", param)
+            raise refused(f"{param}: must be base64, text, content, url or file.", param)
         return source

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from mintgate_facade.dialects.anthropic import errors, models
 from mintgate_facade.dialects.anthropic.answer import answer_meter
 from mintgate_facade.dialects.anthropic.flavor import Flavor
-from mintgate_facade.dialects.anthropic.request import read_message
+from mintgate_facade.dialects.anthropic.request import read_content, read_message
 from mintgate_facade.dialects.anthropic.stream import MessageStreamMeter
-from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
+from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
 from mintgate_facade.dialects.streams import EVENT_STREAM
@@ -33,6 +33,11 @@ class AnthropicDialect:
             raise LookupError(f"no reading for the operation {route.operation!r}")
         with bounded_nesting():
             return read_message(request, self._flavor)
+
+    def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:  # noqa: ARG002
+        """Stored files that a request to count tokens reads."""
+        with bounded_nesting():
+            return tuple(read_content(request.document).files)
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
         """`ask.body` with `max_tokens` spliced in, otherwise unchanged."""

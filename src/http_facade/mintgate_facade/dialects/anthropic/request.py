@@ -56,7 +56,7 @@ def read_message(request: RequestView, flavor: Flavor) -> Ask:
     limit = integer(document, "max_tokens", 0, OUTPUT_TOKENS_MAX, unit="tokens")
     if limit is None:
         raise refused("max_tokens: Field required", "max_tokens", "missing_required_parameter")
-    content = _read_content(document)
+    content = read_content(document)
     tools = content.tools
     if tools.uses and not flavor.server_tools:
         raise refused(
@@ -87,11 +87,13 @@ def read_message(request: RequestView, flavor: Flavor) -> Ask:
         ),
         body=request.body,
         stream=flag(document, "stream"),
+        uses=tuple(content.files),
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
 
 
-def _read_content(document: Fields) -> Content:
+def read_content(document: Fields) -> Content:
+    """Read system, messages and tools. Raises `RefusedRequest` for what cannot be bounded."""
     messages = array(document, "messages")
     if messages is None:
         raise refused("messages: Field required", "messages", "missing_required_parameter")

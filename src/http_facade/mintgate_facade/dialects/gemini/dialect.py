@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
+from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.gemini import errors, models
 from mintgate_facade.dialects.gemini.answer import answer_meter
@@ -42,6 +42,10 @@ class GeminiDialect:
                 return read_embedding(request, batch=True)
             case _:
                 raise LookupError(f"no reading for the operation {operation!r}")
+
+    def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:  # noqa: ARG002
+        """Stored objects that a free request reads: none, as none are served."""
+        return ()
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
         """`ask.body` with `maxOutputTokens` spliced in, under the names that it uses."""

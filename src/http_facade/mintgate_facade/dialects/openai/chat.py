@@ -92,6 +92,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         body=body,
         stream=stream,
         hide_usage=hide,
+        uses=tuple(content.files),
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
 

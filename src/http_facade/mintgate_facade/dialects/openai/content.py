@@ -1,15 +1,16 @@
 """Reads messages and input items for what they can be billed as.
 
-Only content that stands in the request, or at a public address, is let
-through: a file or an item stored at the provider belongs to the operator's
-account, where any user of the gateway could name any other user's.
+Content stands in the request, at a public address, or in a stored file, which
+must be the key's own: the relay checks the names that are collected here. An
+item within a stored answer cannot be checked and is refused.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from mintgate_facade.dialects.base import ObjectName
 from mintgate_facade.dialects.checks import (
     Fields,
     array,
@@ -59,6 +60,8 @@ class Content:
     """Most tokens that this media can be billed as, where its bytes do not bound it."""
     images: bool = False
     audio: bool = False
+    files: list[ObjectName] = field(default_factory=list)
+    """Stored files that are read."""
     open: bool = False
     """Some content is not in the request, or its tokens are not bounded by its bytes."""
 
@@ -115,11 +118,15 @@ class Content:
         image = mapping(part, "image_url", where=where)
         if image is None:
             raise refused("An image part needs an image_url.", inside(where, "image_url"))
-        self._refuse_stored(image, inside(where, "image_url"))
+        if self._names_file(image, inside(where, "image_url")):
+            self.images = True
+            return
         self._add_image(image, "url", inside(where, "image_url"))
 
     def _read_image(self, part: Fields, where: str) -> None:
-        self._refuse_stored(part, where)
+        if self._names_file(part, where):
+            self.images = True
+            return
         self._add_image(part, "image_url", where)
 
     def _add_image(self, fields: Fields, name: str, where: str) -> None:
@@ -151,16 +158,20 @@ class Content:
         nested = mapping(part, "file", where=where)
         if nested is not None:
             part, where = nested, inside(where, "file")
-        self._refuse_stored(part, where)
+        self._names_file(part, where)
         # Pages become text and a picture each: the bytes of a file bound neither.
         self.open = True
         self.images = True
         self.media_bytes += len(text(part, "file_data", where=where) or "")
 
-    @staticmethod
-    def _refuse_stored(part: Fields, where: str) -> None:
-        if part.get("file_id") is not None:
-            raise refused(_STORED, inside(where, "file_id"), "unsupported_parameter")
+    def _names_file(self, part: Fields, where: str) -> bool:
+        """Note a stored file, whose tokens only the context window bounds."""
+        file_id = text(part, "file_id", where=where)
+        if not file_id:
+            return False
+        self.files.append(ObjectName("file", file_id))
+        self.open = True
+        return True
 
 
 def _image_tokens(model: str, detail: str | None) -> int:

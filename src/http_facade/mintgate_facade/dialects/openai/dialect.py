@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import Ask, Failure, Meter, RequestView, Route
+from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
 from mintgate_facade.dialects.openai import errors, models
@@ -75,6 +75,13 @@ class OpenAIDialect:
                 return read_transcription(request)
             case _:
                 raise LookupError(f"no reading for the operation {operation!r}")
+
+    def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:
+        """Stored objects that a request to count tokens reads."""
+        if route.operation != "count_tokens":
+            return ()
+        with bounded_nesting():
+            return read_response(request, self._flavor).uses
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
         """`ask.body` with the output limit spliced in, otherwise unchanged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate.v1.unit_pb2 import UNIT_WEB_SEARCHES, UnitCount
 
-from mintgate_facade.dialects.base import Ask, RequestView
+from mintgate_facade.dialects.base import Ask, ObjectName, RequestView
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
     Fields,
@@ -15,6 +15,7 @@ from mintgate_facade.dialects.checks import (
     mapping,
     model_name,
     refused,
+    text,
 )
 from mintgate_facade.dialects.counted import delivered_input
 from mintgate_facade.dialects.openai.chat import (
@@ -33,10 +34,6 @@ OUTPUT_TOKENS_MIN = 16
 
 _SHARED = "because all users of this gateway share one account at the provider"
 _FORBIDDEN = {
-    "previous_response_id": (
-        f"'previous_response_id' reads a stored response, {_SHARED}. Send the earlier turns in "
-        "'input'."
-    ),
     "conversation": (
         f"'conversation' reads a stored conversation, {_SHARED}. Send the earlier turns in 'input'."
     ),
@@ -73,6 +70,8 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
             "unsupported_parameter",
         )
     calls = hosted_calls(document, hosted)
+    before = text(document, "previous_response_id")
+    uses = [*content.files, *([ObjectName("response", before)] if before else [])]
     tokens = input_bound(
         len(request.body),
         tools=hosted.present,
@@ -86,7 +85,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         model=model,
         bound=Bound(
             input_tokens=tokens,
-            input_open=content.open or hosted.searches,
+            input_open=content.open or hosted.searches or bool(before),
             input_units=input_units(content, flavor),
             passes=calls.passes,
             output_tokens=integer(
@@ -98,6 +97,9 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         ),
         body=request.body,
         stream=flag(document, "stream"),
+        uses=tuple(uses),
+        # OpenAI keeps a response for 30 days unless it is told not to.
+        creates="" if document.get("store") is False else "response",
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
 

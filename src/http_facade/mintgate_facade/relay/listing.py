@@ -1,0 +1,83 @@
+"""Pages of a list of stored objects, as OpenAI and Anthropic page theirs.
+
+OpenAI: `limit`, `after`, `before`, `order` (openai/pagination.py). Anthropic: `limit`,
+`after_id`, `before_id`, and since 2.0 `page` and `ids` (anthropic/resources/beta/files.py).
+Both answer `data`, `has_more`, `first_id` and `last_id`; Anthropic also `next_page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
+
+LIMIT = 20
+LIMIT_MAX = 100
+"""Each object of a page is a request to the provider."""
+_PAGE = "page_"
+_FILTERS = ("purpose",)
+"""Query parameters that pick objects by a field of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which objects a request asks for."""
+
+    ids: tuple[str, ...]
+    has_more: bool
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], owned: Sequence[str], named: Sequence[str] = ()) -> Page:
+        """Choose from the ids that a key owns, newest first; `named` are asked for by name.
+
+        Raises `RefusedRequest` (400) for a bad limit or order.
+        """
+        if named:
+            return cls(tuple(each for each in named[:LIMIT_MAX] if each in owned), has_more=False)
+        limit = _limit(query.get("limit"))
+        order = query.get("order", "desc")
+        if order not in {"asc", "desc"}:
+            raise _refused("order", "must be 'asc' or 'desc'")
+        ids = list(owned) if order == "desc" else list(reversed(owned))
+        page = query.get("page", "").removeprefix(_PAGE)
+        after = query.get("after") or query.get("after_id") or page
+        before = query.get("before") or query.get("before_id")
+        if after:
+            ids = ids[ids.index(after) + 1 :] if after in ids else []
+        if before:
+            ids = ids[: ids.index(before)] if before in ids else []
+            # The page that ends there, not the first one.
+            return cls(tuple(ids[-limit:]), len(ids) > limit)
+        return cls(tuple(ids[:limit]), len(ids) > limit)
+
+
+def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str]) -> bytes:
+    """Build the list; each object stands in it as the provider wrote it."""
+    wanted = {name: query[name] for name in _FILTERS if name in query}
+    kept = [
+        body for body in described if not wanted or wanted.items() <= orjson.loads(body).items()
+    ]
+    head = {
+        "object": "list",
+        "has_more": page.has_more,
+        # Where to go on from, also when the last object was filtered out.
+        "first_id": page.ids[0] if page.ids else None,
+        "last_id": page.ids[-1] if page.ids else None,
+        "next_page": _PAGE + page.ids[-1] if page.has_more else None,
+    }
+    return orjson.dumps({**head, "data": [orjson.Fragment(body) for body in kept]})
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return LIMIT
+    if not text.isdecimal() or not int(text):
+        raise _refused("limit", "must be a whole number above 0")
+    return min(int(text), LIMIT_MAX)
+
+
+def _refused(name: str, why: str) -> RefusedRequest:
+    return RefusedRequest(Failure(FailureKind.BAD_REQUEST, f"'{name}' {why}.", param=name))

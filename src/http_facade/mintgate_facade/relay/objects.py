@@ -1,0 +1,140 @@
+"""Asks the core whose objects at a provider are, and records new ones."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import grpc
+from mintgate.v1 import objects_pb2
+from mintgate.v1.error_pb2 import ERROR_REASON_UNSPECIFIED
+
+from mintgate_facade.dialects.base import Failure, FailureKind, ObjectName, RefusedRequest
+from mintgate_facade.relay.core_calls import CALL_WAIT_S, refusal_of
+from mintgate_facade.relay.failures import failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mintgate.v1.objects_pb2 import FindObjectsResponse, OwnedObject
+    from mintgate.v1.objects_pb2_grpc import ObjectsServiceAsyncStub
+
+    from mintgate_facade.relay.caller import Caller
+
+_log = logging.getLogger("mintgate.relay")
+
+PAGE_SIZE = 1_000
+"""Of a list of a key's objects; the core has no larger one."""
+USES_MAX = 256
+"""Objects that one request may name."""
+
+
+class Objects:
+    """The calls of one worker, with the service's credential."""
+
+    def __init__(self, stub: ObjectsServiceAsyncStub, service_token: str) -> None:
+        self._stub = stub
+        self._metadata = (("authorization", f"Bearer {service_token}"),)
+
+    async def find(
+        self, secret_sha256: bytes, caller: Caller, provider: str, names: Iterable[ObjectName] = ()
+    ) -> FindObjectsResponse:
+        """Whose key it is, and which of `names` are its own.
+
+        Raises `RefusedRequest` (401, 403, 503).
+        """
+        request = objects_pb2.FindObjectsRequest(
+            secret_sha256=secret_sha256,
+            provider=provider,
+            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id) for name in names],
+            origin=caller.origin,
+            client_address=caller.client_address,
+        )
+        try:
+            return await self._stub.FindObjects(
+                request, timeout=CALL_WAIT_S, metadata=self._metadata
+            )
+        except grpc.RpcError as failure:
+            raise RefusedRequest(refusal_of(failure)) from None
+
+    async def require(
+        self, secret_sha256: bytes, caller: Caller, provider: str, names: Iterable[ObjectName]
+    ) -> FindObjectsResponse:
+        """As `find`, and each name must be the key's: else `RefusedRequest` (404).
+
+        Of another key's object the same is said as of one that never was.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        if len(wanted) > USES_MAX:
+            raise RefusedRequest(
+                Failure(
+                    FailureKind.BAD_REQUEST,
+                    f"The request names {len(wanted)} stored objects; at most {USES_MAX} are read.",
+                )
+            )
+        found = await self.find(secret_sha256, caller, provider, wanted)
+        own = {(each.name.kind, each.name.object_id) for each in found.objects}
+        for name in wanted:
+            if name not in own:
+                raise RefusedRequest(
+                    Failure(FailureKind.NOT_FOUND, f"No such {name.kind}: {name.id[:200]!r}.")
+                )
+        return found
+
+    async def all_of(
+        self, secret_sha256: bytes, caller: Caller, provider: str, kind: str
+    ) -> list[OwnedObject]:
+        """Every object of a kind, newest first. Raises `RefusedRequest` (401, 403, 503)."""
+        owned: list[OwnedObject] = []
+        token = ""
+        while True:
+            request = objects_pb2.ListObjectsRequest(
+                secret_sha256=secret_sha256,
+                provider=provider,
+                kind=kind,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                origin=caller.origin,
+                client_address=caller.client_address,
+            )
+            try:
+                page = await self._stub.ListObjects(
+                    request, timeout=CALL_WAIT_S, metadata=self._metadata
+                )
+            except grpc.RpcError as failure:
+                raise RefusedRequest(refusal_of(failure)) from None
+            owned.extend(page.objects)
+            token = page.next_page_token
+            # A key owns a bounded number of objects, so there is a last page.
+            if not token:
+                return owned
+
+    async def record(self, key_id: str, provider: str, name: ObjectName) -> None:
+        """Record a new object, before its id is told. Raises `RefusedRequest` (403, 503)."""
+        new = objects_pb2.NewObject(
+            key_id=key_id,
+            provider=provider,
+            name=objects_pb2.ObjectName(kind=name.kind, object_id=name.id),
+        )
+        request = objects_pb2.RecordObjectsRequest(objects=[new])
+        try:
+            answer = await self._stub.RecordObjects(
+                request, timeout=CALL_WAIT_S, metadata=self._metadata
+            )
+        except grpc.RpcError as failure:
+            raise RefusedRequest(refusal_of(failure)) from None
+        (result,) = answer.results
+        if result.error.reason != ERROR_REASON_UNSPECIFIED:
+            raise RefusedRequest(failure_of(result.error))
+
+    async def forget(self, key_id: str, provider: str, name: ObjectName) -> None:
+        """Let go of an object that was deleted; one that stays by mistake is a 404 upstream."""
+        request = objects_pb2.ForgetObjectsRequest(
+            key_id=key_id,
+            provider=provider,
+            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id)],
+        )
+        try:
+            await self._stub.ForgetObjects(request, timeout=CALL_WAIT_S, metadata=self._metadata)
+        except grpc.RpcError as failure:
+            _log.warning("a deleted %s stays recorded: %s", name.kind, failure.code().name)

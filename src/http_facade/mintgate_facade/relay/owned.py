@@ -1,0 +1,174 @@
+"""Routes about objects at a provider: each is its creator's alone.
+
+All users of the gateway share the operator's account there, so the provider's own
+lists and ids mean nothing about who may see what. The gateway's record does:
+another key's object is a 404, as one that never was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+import orjson
+
+from mintgate_facade.dialects.base import (
+    Access,
+    Failure,
+    FailureKind,
+    ObjectName,
+    RefusedRequest,
+)
+from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
+from mintgate_facade.relay.listing import Page, listing_body
+from mintgate_facade.relay.pass_through import (
+    is_client_matter,
+    is_success,
+    operator_failure,
+    pass_through,
+)
+from mintgate_facade.relay.upstream import BROKEN
+
+if TYPE_CHECKING:
+    import aiohttp
+    from mintgate.v1.objects_pb2 import FindObjectsResponse
+
+    from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.objects import Objects
+    from mintgate_facade.relay.targets import Targets
+    from mintgate_facade.uploads.receive import Uploads
+
+OBJECT_BYTES_MAX = 1 << 20
+"""Of one object's description."""
+READS_AT_ONCE = 8
+"""Objects of a list that are read at the provider at one time."""
+
+_JSON = [(b"content-type", b"application/json")]
+_NO_ROOM = Failure(
+    FailureKind.FORBIDDEN,
+    "This key owns as many stored objects as it may. Delete some.",
+    code="too_many_objects",
+)
+_UNREADABLE = Failure(FailureKind.UPSTREAM_FAILED, "The provider's answer could not be read.")
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What requests about stored objects share."""
+
+    objects: Objects
+    core: CoreCalls
+    targets: Targets
+    uploads: Uploads
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request. Raises `RefusedRequest` and `AnswerAborted`."""
+        exchange.target.require_account()
+        if exchange.route.access is Access.LIST:
+            await self._list(exchange, await admit(exchange, json_only=False))
+        elif is_upload(exchange):
+            async with admit_upload(exchange, self.uploads, self.core) as admitted:
+                await self._one(exchange, admitted)
+        else:
+            await self._one(exchange, await admit(exchange, json_only=True))
+
+    async def _one(self, exchange: Exchange, admitted: Admitted) -> None:
+        slug, secret = exchange.target.slug, admitted.secret_sha256
+        creates = exchange.route.access is Access.CREATE
+        names = [] if creates else [_named(exchange)]
+        found = await self.objects.require(secret, exchange.caller, slug, names)
+        exchange.key_id = found.key_id
+        if creates and found.room < 1:
+            raise RefusedRequest(_NO_ROOM)
+        response = await self.targets.open(exchange, admitted, admitted.view.body)
+        try:
+            await self._relay(exchange, response, found)
+        finally:
+            response.close()
+
+    async def _relay(
+        self, exchange: Exchange, response: aiohttp.ClientResponse, found: FindObjectsResponse
+    ) -> None:
+        if not is_success(response.status):
+            if not is_client_matter(response.status):
+                raise RefusedRequest(operator_failure(response.status))
+            await pass_through(exchange, response)
+            return
+        slug, route = exchange.target.slug, exchange.route
+        if route.access is Access.CREATE:
+            body = await _whole(response)
+            object_id = _parsed(body).get("id")
+            if not isinstance(object_id, str):
+                raise RefusedRequest(_UNREADABLE)
+            # Only then does anybody learn its name.
+            await self.objects.record(found.key_id, slug, ObjectName(route.kind, object_id))
+            headers = exchange.relayed(response.raw_headers)
+            await exchange.send_whole(response.status, headers, body)
+            return
+        if route.access is Access.FORGET:
+            await self.objects.forget(found.key_id, slug, _named(exchange))
+        await pass_through(exchange, response)
+
+    async def _list(self, exchange: Exchange, admitted: Admitted) -> None:
+        """List what the key owns, each object as the provider describes it now."""
+        kind = exchange.route.kind
+        everything = await self.objects.all_of(
+            admitted.secret_sha256, exchange.caller, exchange.target.slug, kind
+        )
+        named = [
+            value
+            for name, value in parse_qsl(admitted.query.decode("latin-1"))
+            if name.removesuffix("[]") == "ids"
+        ]
+        page = Page.of(admitted.view.query, [each.name.object_id for each in everything], named)
+        reads = asyncio.Semaphore(READS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self._read(exchange, admitted, object_id, reads))
+                for object_id in page.ids
+            ]
+        described = [body for task in running if (body := task.result()) is not None]
+        body = listing_body(described, page, admitted.view.query)
+        await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
+
+    async def _read(
+        self, exchange: Exchange, admitted: Admitted, object_id: str, reads: asyncio.Semaphore
+    ) -> bytes | None:
+        """One object's description; None when the provider has it no more."""
+        path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}"
+        async with reads:
+            response = await self.targets.read(exchange, admitted, path)
+            try:
+                if not is_success(response.status):
+                    return None
+                body = await _whole(response)
+            finally:
+                response.close()
+        _parsed(body)
+        return body
+
+
+def _named(exchange: Exchange) -> ObjectName:
+    return ObjectName(exchange.route.kind, exchange.match.ids["id"])
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        body = await response.content.read(OBJECT_BYTES_MAX)
+        if not response.content.at_eof():
+            raise RefusedRequest(_UNREADABLE)
+    except BROKEN:
+        raise RefusedRequest(_UNREADABLE) from None
+    return body
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusedRequest(_UNREADABLE)
+    return document

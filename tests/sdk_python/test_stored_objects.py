@@ -1,0 +1,181 @@
+"""What one key stores at a provider is its own: with the unmodified SDKs, for two keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.buyer import Buyer
+from tests.harness import Installation
+from tests.upstream import Upstream
+
+MODEL = "gpt-5"
+NOTES = ("notes.txt", b"What was said.", "text/plain")
+
+
+@pytest.fixture
+def sdks() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def openai_of(sdks: ExitStack) -> Callable[[Buyer], openai.OpenAI]:
+    return lambda buyer: sdks.enter_context(
+        openai.OpenAI(base_url=f"{buyer.gateway.url}/v1", api_key=buyer.secret, max_retries=0)
+    )
+
+
+@pytest.fixture
+def anthropic_of(sdks: ExitStack) -> Callable[[Buyer], anthropic.Anthropic]:
+    return lambda buyer: sdks.enter_context(
+        anthropic.Anthropic(base_url=buyer.gateway.url, api_key=buyer.secret, max_retries=0)
+    )
+
+
+@pytest.fixture
+def other(gateway: Installation) -> Buyer:
+    """Another user of the same gateway."""
+    return Buyer.mint(gateway)
+
+
+def test_openai_files(buyer: Buyer, openai_of: Callable[[Buyer], openai.OpenAI]) -> None:
+    """A key stores, lists, reads, uses and deletes its files."""
+    sdk = openai_of(buyer)
+    made = [sdk.files.create(file=NOTES, purpose="user_data") for _ in range(3)]
+    assert sdk.files.retrieve(made[0].id) == made[0]
+    assert sdk.files.content(made[0].id).content == NOTES[1]
+    assert list(sdk.files.list(limit=2)) == made[::-1]
+    assert list(sdk.files.list(order="asc")) == made
+    assert list(sdk.files.list(purpose="batch")) == []
+    part: Any = {"type": "input_file", "file_id": made[0].id}
+    asked: Any = [{"role": "user", "content": [part]}]
+    sdk.responses.create(model=MODEL, input=asked, max_output_tokens=64)
+    assert sdk.files.delete(made[0].id).deleted
+    with pytest.raises(openai.NotFoundError):
+        sdk.files.retrieve(made[0].id)
+    assert list(sdk.files.list()) == made[:0:-1]
+    assert len(buyer.events()) == 1
+
+
+def test_openai_files_of_others(
+    buyer: Buyer, other: Buyer, upstream: Upstream, openai_of: Callable[[Buyer], openai.OpenAI]
+) -> None:
+    """No id, list, content or use of one key's file is there for another key."""
+    made = openai_of(buyer).files.create(file=NOTES, purpose="user_data")
+    sdk = openai_of(other)
+    seen = len(upstream.requests())
+    assert list(sdk.files.list()) == []
+    part: Any = {"type": "input_file", "file_id": made.id}
+    file: Any = {"type": "file", "file": {"file_id": made.id}}
+    asked: Any = [{"role": "user", "content": [part]}]
+    attempts: list[Callable[[], object]] = [
+        lambda: sdk.files.retrieve(made.id),
+        lambda: sdk.files.content(made.id),
+        lambda: sdk.files.delete(made.id),
+        lambda: sdk.responses.create(model=MODEL, input=asked, max_output_tokens=64),
+        lambda: sdk.responses.input_tokens.count(model=MODEL, input=asked),
+        lambda: sdk.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": [file]}], max_tokens=16
+        ),
+    ]
+    for attempt in attempts:
+        with pytest.raises(openai.NotFoundError):
+            attempt()
+    other.untouched()
+    assert len(upstream.requests()) == seen
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_openai_responses(
+    buyer: Buyer, other: Buyer, openai_of: Callable[[Buyer], openai.OpenAI], *, stream: bool
+) -> None:
+    """A stored response goes on, is read and is deleted by its key, and is a 404 to others."""
+    sdk, strange = openai_of(buyer), openai_of(other)
+    first: Any = sdk.responses.create(
+        model=MODEL, input="Hello", max_output_tokens=64, stream=stream
+    )
+    if stream:
+        *_, last = first
+        first = last.response
+    second = sdk.responses.create(
+        model=MODEL, input="Go on", previous_response_id=first.id, max_output_tokens=64
+    )
+    assert second.previous_response_id == first.id
+    assert sdk.responses.retrieve(first.id).id == first.id
+    assert list(sdk.responses.input_items.list(first.id))
+    attempts: list[Callable[[], object]] = [
+        lambda: strange.responses.retrieve(first.id),
+        lambda: strange.responses.input_items.list(first.id),
+        lambda: strange.responses.cancel(first.id),
+        lambda: strange.responses.delete(first.id),
+        lambda: strange.responses.create(
+            model=MODEL, input="Tell me", previous_response_id=first.id, max_output_tokens=64
+        ),
+    ]
+    for attempt in attempts:
+        with pytest.raises(openai.NotFoundError):
+            attempt()
+    other.untouched()
+    sdk.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError):
+        sdk.responses.retrieve(first.id)
+
+
+def test_a_response_that_is_not_kept(
+    buyer: Buyer, openai_of: Callable[[Buyer], openai.OpenAI]
+) -> None:
+    """With `store: false` nothing is recorded, and there is nothing to read."""
+    sdk = openai_of(buyer)
+    made = sdk.responses.create(model=MODEL, input="Hello", store=False, max_output_tokens=64)
+    with pytest.raises(openai.NotFoundError):
+        sdk.responses.retrieve(made.id)
+
+
+def test_anthropic_files(
+    buyer: Buyer,
+    other: Buyer,
+    upstream: Upstream,
+    anthropic_of: Callable[[Buyer], anthropic.Anthropic],
+) -> None:
+    """The same with Anthropic's files, which messages and token counts may read."""
+    sdk, strange = anthropic_of(buyer), anthropic_of(other)
+    made = [sdk.beta.files.upload(file=NOTES) for _ in range(2)]
+    assert [each.id for each in sdk.beta.files.list(limit=1)] == [made[1].id, made[0].id]
+    assert sdk.beta.files.retrieve_metadata(made[0].id).filename == NOTES[0]
+    assert sdk.beta.files.download(made[0].id).read() == NOTES[1]
+    source: Any = {"type": "file", "file_id": made[0].id}
+    asked: Any = [{"role": "user", "content": [{"type": "document", "source": source}]}]
+    sdk.beta.messages.create(model="claude-haiku-4-5", max_tokens=16, messages=asked)
+    seen = len(upstream.requests())
+    assert list(strange.beta.files.list()) == []
+    attempts: list[Callable[[], object]] = [
+        lambda: strange.beta.files.retrieve_metadata(made[0].id),
+        lambda: strange.beta.files.download(made[0].id),
+        lambda: strange.beta.files.delete(made[0].id),
+        lambda: strange.beta.messages.create(
+            model="claude-haiku-4-5", max_tokens=16, messages=asked
+        ),
+        lambda: strange.beta.messages.count_tokens(model="claude-haiku-4-5", messages=asked),
+    ]
+    for attempt in attempts:
+        with pytest.raises(anthropic.NotFoundError):
+            attempt()
+    other.untouched()
+    assert len(upstream.requests()) == seen
+    sdk.beta.files.delete(made[0].id)
+    assert [each.id for each in sdk.beta.files.list()] == [made[1].id]
+
+
+def test_a_list_of_nobody(gateway: Installation) -> None:
+    """Who has no key has no list."""
+    with (
+        openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="qlk_live_" + "0" * 64) as sdk,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        sdk.files.list()
