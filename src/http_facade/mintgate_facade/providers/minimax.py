@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 
+from mintgate_facade.dialects import minimax
 from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible
 from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _OWN_CHAT = "Use POST /v1/chat/completions, which reaches the same models."
-_MEDIA = "Media of this provider are not served yet."
+_PICTURES = "What its pictures cost is not known to this gateway."
 
 FLAVOR = Flavor(
     name="minimax",
@@ -21,6 +22,7 @@ FLAVOR = Flavor(
     tiers=frozenset({"auto", "default", "standard", "priority"}),
     hosted_search=False,
     fails_within_200=True,
+    operations=minimax.OPERATIONS,
 )
 
 MINIMAX = Provider(
@@ -44,11 +46,12 @@ MINIMAX = Provider(
             dialect=OpenAIDialect(FLAVOR),
             routes=(
                 metered("POST", "/chat/completions", "chat"),
+                metered("POST", "/t2a_v2", "speech"),
                 local("/models"),
                 local("/models/{model}"),
                 *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
                 *denied(_OWN_CHAT, "/text/*"),
-                *denied(_MEDIA, "/image_generation", "/t2a_v2"),
+                *denied(_PICTURES, "/image_generation"),
                 *denied(
                     compatible.DEFERRED,
                     "/lyrics_generation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mintgate_facade.dialects import mistral
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible
 from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
@@ -13,7 +14,7 @@ _AGENTS = (
     "Agents and what they run are stored in the operator's account, which all users of this "
     "gateway share. Use POST /v1/chat/completions."
 )
-_MEDIA = "Media of this provider are not served yet."
+_AUDIO = "Recordings and voices of this provider are not served. Use POST /v1/audio/speech."
 
 FLAVOR = Flavor(
     name="mistral",
@@ -31,6 +32,7 @@ FLAVOR = Flavor(
     audio_input=False,
     # Its SDK reads no model without these two.
     model_card={"type": "base", "capabilities": {}},
+    operations=mistral.OPERATIONS,
     flat_errors={"object": "error"},
 )
 
@@ -61,6 +63,8 @@ MISTRAL = Provider(
                 metered("POST", "/v1/chat/completions", "chat"),
                 metered("POST", "/v1/fim/completions", "fim"),
                 metered("POST", "/v1/embeddings", "embeddings"),
+                metered("POST", "/v1/ocr", "ocr"),
+                metered("POST", "/v1/audio/speech", "speech"),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
                 *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
@@ -70,7 +74,6 @@ MISTRAL = Provider(
                     "/v1/chat/moderations",
                     "/v1/classifications",
                 ),
-                *denied(_MEDIA, "/v1/ocr"),
                 *denied(
                     _AGENTS, "/v1/agents/*", "/v1/connectors/*", "/v1/triggers/*", "/v1/workflows/*"
                 ),
@@ -93,7 +96,7 @@ MISTRAL = Provider(
                 ),
                 *compatible.denied_paths_of_openai(
                     {
-                        "/audio/*": _MEDIA,
+                        "/audio/*": _AUDIO,
                         "/moderations": _UNSTATED,
                         "/responses/*": _AGENTS,
                     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mintgate_facade.dialects import xai
 from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
@@ -14,8 +15,7 @@ _SEARCH = (
     "Live search bills each source that it reads, without a limit that could be held beforehand. "
     "Search in your own code."
 )
-_PICTURES = "Pictures of this provider are not served yet."
-_TEXT_TO_SPEECH = "Speech of this provider is not served yet."
+_EDITS = "Changing pictures is not served. Use POST /images/generations."
 _NO_COUNT = "xAI does not count tokens in this shape. Use POST /v1/tokenize-text."
 
 FLAVOR = Flavor(
@@ -35,6 +35,7 @@ FLAVOR = Flavor(
     },
     unbounded_models={"multi-agent": "lets several agents work in parallel"},
     states_cost=True,
+    operations=xai.OPERATIONS,
 )
 
 XAI = Provider(
@@ -51,6 +52,9 @@ XAI = Provider(
                 metered("POST", "/chat/completions", "chat"),
                 metered("POST", "/responses", "responses"),
                 metered("POST", "/embeddings", "embeddings"),
+                metered("POST", "/images/generations", "images"),
+                metered("POST", "/tts", "speech"),
+                free("GET", "/tts/voices", "voices"),
                 free("POST", "/tokenize-text", "count_tokens"),
                 free("GET", "/language-models", "language_models"),
                 free("GET", "/language-models/{model}", "language_models"),
@@ -67,11 +71,10 @@ XAI = Provider(
                 *denied(compatible.STORED, "/collections/*", "/custom-voices/*", "/documents/*"),
                 *denied(compatible.DEFERRED, "/chat/deferred-completion/*"),
                 *denied(compatible.UPLOAD, "/stt"),
-                *denied(_TEXT_TO_SPEECH, "/tts/*"),
                 *compatible.denied_paths_of_openai(
                     {
                         "/completions": compatible.LEGACY,
-                        "/images/*": _PICTURES,
+                        "/images/*": _EDITS,
                         "/responses/*": compatible.STORED,
                         "/videos/*": compatible.DEFERRED,
                     },

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from mintgate_simulator.answer import Kind, Stream
 from mintgate_simulator.anthropic import AnthropicTwin
-from mintgate_simulator.openai import OpenAITwin, Quirks, chat, models, wire
+from mintgate_simulator.openai import OpenAITwin, Quirks, chat, check, models, wire
 from mintgate_simulator.request import CREATED_AT_S
 
 from .surfaces import SurfacesTwin
-from .words import plain_usage
+from .words import SECONDS_PER_CHARACTER, plain_usage, speech_of
 
 if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
@@ -82,11 +82,55 @@ def _chat(request: Request, quirks: Quirks) -> Answer:
     )
 
 
+def _speak(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/t2a_v2``: hexadecimal audio, and the characters that it cost."""
+    body = check.body_of(request)
+    controls = request.controls
+    text = check.required(body, "text")
+    if not isinstance(text, str):
+        raise check.wrong_type("text", "a string", text)
+    trace = {"trace_id": f"{request.number:032x}", **_base_resp(controls)}
+    if controls.base_resp:
+        return wire.whole(request, {"data": None, **trace}, account=quirks.headers)
+    audio = speech_of(text)
+    extra = {
+        "audio_length": int(len(text) * SECONDS_PER_CHARACTER * 1_000),
+        "audio_size": len(audio),
+        "audio_format": "mp3",
+        "word_count": len(text.split()),
+        # A character beyond ASCII counts as two.
+        "usage_characters": sum(1 if character.isascii() else 2 for character in text),
+    }
+    stated = {"extra_info": extra} if controls.usage else {}
+    last = {"data": {"audio": "", "status": 2}, **stated, **trace}
+    if not check.flag(body, "stream"):
+        last["data"] = {"audio": audio.hex(), "status": 2}
+        return wire.whole(request, last, account=quirks.headers)
+    half = len(audio) // 2
+    parts = [
+        {"data": {"audio": a.hex(), "status": 1}, **trace} for a in (audio[:half], audio[half:])
+    ]
+    return Stream(
+        headers=wire.headers(request, b"text/event-stream", quirks.headers),
+        events=iter(
+            [
+                *((Kind.CONTENT, wire.sse(part)) for part in parts),
+                (Kind.CLOSING, wire.sse(last)),
+            ]
+        ),
+        failure=quirks.stream_error,
+    )
+
+
 def twin() -> Twin:
     """Answers as ``https://api.minimax.io`` does."""
     plain = OpenAITwin(
         QUIRKS,
-        {("POST", "/v1/chat/completions"): _chat, ("GET", "/v1/models"): models.list_models},
+        {
+            ("POST", "/v1/chat/completions"): _chat,
+            ("POST", "/v1/t2a_v2"): _speak,
+            ("GET", "/v1/models"): models.list_models,
+        },
     )
     messages = AnthropicTwin(input_at_start=False)
     return SurfacesTwin(plain, {"/anthropic/": ("/", messages)})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
-from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, UsagePlace, chat, wire
+from mintgate_simulator.answer import Kind, Stream
+from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, UsagePlace, chat, check, wire
+from mintgate_simulator.tokens import tokens_of, utf8_length
 
-from .words import flat_error
+from .words import flat_error, speech_of
 
 if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
@@ -62,7 +65,58 @@ def _fill_in(request: Request, quirks: Quirks) -> Answer:
     return chat.create_from_prompt(request, quirks)
 
 
+def _read_pages(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/ocr``: as many pages as the control ``output`` says, else those that are named."""
+    body = check.body_of(request)
+    model = check.model_of(body)
+    check.required(body, "document")
+    named = body.get("pages")
+    count = request.controls.output
+    if count is None:
+        count = len(named) if isinstance(named, list) else 1
+    page: dict[str, Any] = {"markdown": "# Simulated", "images": [], "dimensions": None}
+    answer: dict[str, Any] = {
+        "pages": [{"index": index, **page} for index in range(count)],
+        "model": request.controls.model or model,
+        "document_annotation": None,
+    }
+    if request.controls.usage:
+        answer["usage_info"] = {"pages_processed": count, "doc_size_bytes": 12_345}
+    return wire.whole(request, answer, account=quirks.headers)
+
+
+def _speak(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/audio/speech``: audio in base64, whole or in deltas."""
+    body = check.body_of(request)
+    check.model_of(body)
+    text = check.required(body, "input")
+    if not isinstance(text, str):
+        raise check.wrong_type("input", "a string", text)
+    audio = base64.b64encode(speech_of(text)).decode()
+    if not check.flag(body, "stream"):
+        return wire.whole(request, {"audio_data": audio}, account=quirks.headers)
+    tokens = tokens_of(utf8_length(text))
+    usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+    done = {"type": "speech.audio.done", "usage": usage}
+    delta = {"type": "speech.audio.delta", "audio_data": audio}
+    return Stream(
+        headers=wire.headers(request, b"text/event-stream", quirks.headers),
+        events=iter(
+            [
+                (Kind.CONTENT, b"event: speech.audio.delta\n" + wire.sse(delta)),
+                (Kind.CLOSING, b"event: speech.audio.done\n" + wire.sse(done)),
+            ]
+        ),
+        failure=quirks.stream_error,
+    )
+
+
 def twin() -> Twin:
     """Answers as ``https://api.mistral.ai`` does."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
-    return OpenAITwin(QUIRKS, {**routes, ("POST", "/v1/fim/completions"): _fill_in})
+    own = {
+        ("POST", "/v1/fim/completions"): _fill_in,
+        ("POST", "/v1/ocr"): _read_pages,
+        ("POST", "/v1/audio/speech"): _speak,
+    }
+    return OpenAITwin(QUIRKS, {**routes, **own})

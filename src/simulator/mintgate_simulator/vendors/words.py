@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mintgate_simulator import sounds
 from mintgate_simulator.openai import wire
 
 if TYPE_CHECKING:
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from mintgate_simulator.openai.usage import Usage
     from mintgate_simulator.refusal import Refusal
     from mintgate_simulator.request import Request
+
+
+SECONDS_PER_CHARACTER = 0.06
+
+
+def speech_of(text: str) -> bytes:
+    """An MP3 that is as long as the text takes to say."""
+    return sounds.mp3(len(text) * SECONDS_PER_CHARACTER)
 
 
 def plain_usage(usage: Usage, controls: Controls, model: str) -> dict[str, Any]:  # noqa: ARG001

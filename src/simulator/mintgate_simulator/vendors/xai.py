@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mintgate_simulator.answer import Whole
 from mintgate_simulator.anthropic import AnthropicTwin
-from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks
+from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, check, wire
 from mintgate_simulator.openai.usage import response_usage
+from mintgate_simulator.pictures import JPEG_BASE64
 
 from .surfaces import SurfacesTwin
+from .words import speech_of
 
 if TYPE_CHECKING:
+    from mintgate_simulator.answer import Answer
     from mintgate_simulator.control import Controls
     from mintgate_simulator.openai.usage import Usage
     from mintgate_simulator.refusal import Refusal
@@ -87,6 +91,35 @@ QUIRKS = Quirks(
     wrong_key_status=400,
     models=tuple(TICKS_PER_TOKEN),
 )
+TICKS_PER_PICTURE = 200_000_000
+
+
+def _draw(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/images/generations``: pictures, and what they cost."""
+    body = check.body_of(request)
+    check.model_of(body)
+    check.required(body, "prompt")
+    made = check.whole_number(body, "n", smallest=1, largest=10) or 1
+    picture = {"b64_json": JPEG_BASE64, "revised_prompt": ""}
+    if body.get("response_format", "url") == "url":
+        picture = {"url": f"https://imgen.invalid/{request.number}.jpeg", "revised_prompt": ""}
+    answer: dict[str, Any] = {"data": [picture] * made}
+    ticks = request.controls.ticks
+    if request.controls.usage:
+        cost = made * TICKS_PER_PICTURE if ticks is None else ticks
+        answer["usage"] = {"cost_in_usd_ticks": cost}
+    return wire.whole(request, answer, account=quirks.headers)
+
+
+def _speak(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/tts``: the audio itself."""
+    body = check.body_of(request)
+    text = check.required(body, "text")
+    if not isinstance(text, str):
+        raise check.wrong_type("text", "a string", text)
+    return Whole(200, wire.headers(request, b"audio/mpeg", quirks.headers), speech_of(text))
+
+
 _PATHS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models"})
 
 
@@ -94,6 +127,9 @@ def twin() -> Twin:
     """Answers as ``https://api.x.ai`` does."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
     return SurfacesTwin(
-        OpenAITwin(QUIRKS, routes),
+        OpenAITwin(
+            QUIRKS,
+            {**routes, ("POST", "/v1/images/generations"): _draw, ("POST", "/v1/tts"): _speak},
+        ),
         {"/v1/messages": ("/v1/messages", AnthropicTwin())},
     )

@@ -58,6 +58,9 @@ class OpenAIDialect:
             return self._read(route.operation, request)
 
     def _read(self, operation: str, request: RequestView) -> Ask:
+        own = self._flavor.operations.get(operation)
+        if own is not None:
+            return own.read(request)
         match operation:
             case "chat":
                 return read_chat(request, self._flavor)
@@ -96,6 +99,9 @@ class OpenAIDialect:
 
     def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
         """Make the reader of a successful answer; its content type tells its framing."""
+        own = self._flavor.operations.get(route.operation)
+        if own is not None:
+            return own.meter(ask, content_type)
         if content_type.startswith(EVENT_STREAM) and route.operation in _STREAM_METERS:
             return _STREAM_METERS[route.operation](ask, self._flavor)
         if route.operation == "speech":

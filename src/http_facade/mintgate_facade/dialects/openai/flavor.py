@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mintgate_facade.dialects.base import Ask, Meter, RequestView
+
 NO_MODEL = re.compile(r"(?!)")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How a route of a vendor's own is read, and its answer."""
+
+    read: Callable[[RequestView], Ask]
+    meter: Callable[[Ask, str], Meter]
+    """From what was asked, and the content type of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Flavor:
     """`usage.cost_in_usd_ticks` is what the answer costs, exactly."""
     fails_within_200: bool = False
     """A failure may come with status 200 and a code in `base_resp`."""
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    """Routes of the vendor's own, by the operation of their rows; they go before OpenAI's."""
     model_card: Mapping[str, object] = field(default_factory=dict)
     """What each model of the list has besides OpenAI's fields."""
     flat_errors: Mapping[str, str] | None = None

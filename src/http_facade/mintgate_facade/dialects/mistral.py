@@ -1,0 +1,116 @@
+"""Mistral's own routes: documents by the page, speech by the character.
+
+Sources: mistralai/client/models/ocrrequest.py, ocrusageinfo.py, speechrequest.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD
+from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_INPUT_PAGES
+
+from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
+from mintgate_facade.dialects.checks import (
+    Fields,
+    flag,
+    forbid,
+    mapping,
+    model_name,
+    refused,
+    text,
+)
+from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.openai import Operation
+from mintgate_facade.dialects.pieces import ask_for, counted_meter, read_pieces, spoken_text
+from mintgate_facade.dialects.split import count, fields
+
+PAGES_MAX = 1_000
+"""Longer documents are refused by Mistral."""
+SPEECH_CHARACTERS_MAX = 100_000
+"""No limit is documented; a text of this length is hours of speech."""
+ANNOTATED = "pages=annotated"
+_ANNOTATIONS = ("bbox_annotation_format", "document_annotation_format")
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+_STORED = (
+    "Files stored at the provider cannot be used through this gateway, because all its users share "
+    "one account there. Send a public address, or the content as a data: URL."
+)
+_PUBLIC = ("https://", "http://", "data:")
+_FORBIDDEN = {"conversation_history": "What earlier turns cost is not published. Leave them out."}
+
+
+def read_document(request: RequestView) -> Ask:
+    """Bound the reading of a document by its pages."""
+    document = request.document
+    annotated = any(document.get(name) is not None for name in _ANNOTATIONS)
+    return ask_for(
+        request,
+        model_name(document),
+        UNIT_INPUT_PAGES,
+        _pages_max(document),
+        variants=[ANNOTATED] if annotated else [],
+    )
+
+
+def document_meter(ask: Ask, content_type: str) -> Meter:  # noqa: ARG001 - always JSON
+    """Make the reader of what was found in a document."""
+
+    def exact(document: Document) -> Reading | None:
+        stated = fields(document.get("usage_info")).get("pages_processed")
+        return None if stated is None else read_pieces(ask, {UNIT_INPUT_PAGES: count(stated)})
+
+    # The pages were read before the first byte, and nothing else says how many.
+    return JsonMeter(exact, lambda _document, _size_bytes: Reading(basis=SETTLED_BY_HOLD))
+
+
+def read_speech(request: RequestView) -> Ask:
+    """Bound speech by the characters of its text, each of which is billed."""
+    document = request.document
+    forbid(document, _FORBIDDEN)
+    spoken = spoken_text(request, "input", SPEECH_CHARACTERS_MAX)
+    return ask_for(
+        request,
+        model_name(document),
+        UNIT_INPUT_CHARACTERS,
+        len(spoken),
+        stream=flag(document, "stream"),
+    )
+
+
+OPERATIONS = {
+    "ocr": Operation(read_document, document_meter),
+    "speech": Operation(read_speech, lambda ask, _: counted_meter(ask)),
+}
+
+
+def _pages_max(document: Fields) -> int:
+    source = mapping(document, "document") or {}
+    kind = text(source, "type", where="document") or ""
+    if kind == "file" or source.get("file_id") is not None:
+        raise refused(_STORED, "document.file_id", "unsupported_parameter")
+    picture = source.get("image_url")
+    address = picture if picture is not None else source.get("document_url")
+    if isinstance(address, dict):
+        address = address.get("url")
+    if not isinstance(address, str) or not address.startswith(_PUBLIC):
+        raise refused(_STORED, "document", "unsupported_parameter")
+    asked = _pages_asked(document.get("pages"))
+    most = 1 if picture is not None else PAGES_MAX
+    return most if asked is None else min(asked, PAGES_MAX)
+
+
+def _pages_asked(pages: object) -> int | None:
+    """Count the pages that the request names: a list, or a text like "0,2-4"; None for all."""
+    if pages is None:
+        return None
+    if isinstance(pages, list):
+        return len(pages)
+    total = 0
+    for part in str(pages).split(","):
+        found = _RANGE.fullmatch(part.strip())
+        if found is None:
+            raise refused("'pages' must be a list of numbers, or text like '0,2-4'.", "pages")
+        first, last = int(found[1]), int(found[2] or found[1])
+        total += max(0, last - first) + 1
+    return total

@@ -1,0 +1,74 @@
+"""xAI's own routes: pictures by the piece, speech by the character (docs.x.ai, REST API)."""
+
+from __future__ import annotations
+
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED
+from mintgate.v1.unit_pb2 import UNIT_BILLED_TICKS, UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_IMAGES
+
+from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
+from mintgate_facade.dialects.checks import choice, forbid, integer, model_name, text
+from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.openai import Operation
+from mintgate_facade.dialects.pieces import (
+    ask_for,
+    counted_meter,
+    most_of,
+    read_pieces,
+    spoken_text,
+)
+from mintgate_facade.dialects.split import Units, count, fields
+
+IMAGES_MAX = 10
+SPEECH_CHARACTERS_MAX = 15_000
+SPEECH_MODEL = "tts"
+"""The route names no model; its price is under the product's name."""
+_RESOLUTIONS = frozenset({"1k"})
+"""What larger pictures cost is not known for every model."""
+_FORBIDDEN = {
+    "image": "Pictures to be changed are billed besides. Leave them out.",
+    "images": "Pictures to be changed are billed besides. Leave them out.",
+}
+
+
+def read_picture(request: RequestView) -> Ask:
+    """Bound pictures by their number."""
+    document = request.document
+    model = model_name(document)
+    forbid(document, _FORBIDDEN)
+    choice(document, "resolution", _RESOLUTIONS)
+    text(document, "prompt")
+    pictures = integer(document, "n", 1, IMAGES_MAX) or 1
+    return ask_for(request, model, UNIT_OUTPUT_IMAGES, pictures)
+
+
+def picture_meter(ask: Ask, content_type: str) -> Meter:  # noqa: ARG001 - always JSON
+    """Make the reader of pictures, whose answer states what they cost."""
+
+    def exact(document: Document) -> Reading | None:
+        ticks = count(fields(document.get("usage")).get("cost_in_usd_ticks"))
+        if not ticks:
+            return None
+        return read_pieces(ask, {UNIT_OUTPUT_IMAGES: _made(document), UNIT_BILLED_TICKS: ticks})
+
+    def counted(document: Document | None, _size_bytes: int) -> Reading:
+        made: Units = most_of(ask) if document is None else {UNIT_OUTPUT_IMAGES: _made(document)}
+        return read_pieces(ask, made, SETTLED_BY_COUNTED)
+
+    return JsonMeter(exact, counted)
+
+
+def read_speech(request: RequestView) -> Ask:
+    """Bound speech by the characters of its text, each of which is billed."""
+    spoken = spoken_text(request, "text", SPEECH_CHARACTERS_MAX)
+    return ask_for(request, SPEECH_MODEL, UNIT_INPUT_CHARACTERS, len(spoken))
+
+
+OPERATIONS = {
+    "images": Operation(read_picture, picture_meter),
+    "speech": Operation(read_speech, lambda ask, _: counted_meter(ask)),
+}
+
+
+def _made(document: Document) -> int:
+    pictures = document.get("data")
+    return len(pictures) if isinstance(pictures, list) else 0
