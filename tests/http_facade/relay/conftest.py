@@ -435,6 +435,8 @@ def settings(core_server: CoreServer, provider: ScriptedProvider, tmp_path: Path
             "anthropic": ProviderAccount(root, "operator-anthropic-key"),
             "gemini": ProviderAccount(root, "operator-gemini-key", simulated=True),
             "minimax": ProviderAccount(f"{root}/v1", "operator-minimax-key"),
+            "xai": ProviderAccount(f"{root}/v1", "operator-xai-key"),
+            "moonshot": ProviderAccount(f"{root}/v1", "operator-moonshot-key"),
             "cerebras": ProviderAccount(root, "operator-cerebras-key"),
         },
     )

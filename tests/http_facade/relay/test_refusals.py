@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
+import pytest
 
 from tests.http_facade.relay.conftest import JSON_HEADERS, Answer, Gateway, Received, chat_body
 
@@ -21,9 +22,9 @@ BROKE = orjson.dumps(
 )
 
 
-def whole(body: bytes) -> Script:
+def whole(body: bytes, status: int = 200) -> Script:
     async def script(received: Received, answer: Answer) -> None:
-        await answer.whole(body)
+        await answer.whole(body, status)
 
     return script
 
@@ -80,6 +81,42 @@ async def test_the_operators_balance_is_not_told_in_a_stream(gateway: Gateway) -
     assert b"your key is not at fault" in seen
     assert b"balance" not in seen
     assert not seen.endswith(b"0\r\n\r\n")
+    assert gateway.core.kinds() == ["reserve", "release"]
+
+
+@pytest.mark.parametrize(
+    ("slug", "status", "body"),
+    [
+        ("xai", 400, b'{"code":"x","error":"Incorrect API key provided: xa***bc."}'),
+        ("xai", 403, b'{"code":"x","error":"Your team has used all available credits"}'),
+        ("moonshot", 429, b'{"error":{"type":"exceeded_current_quota_error","message":"no"}}'),
+    ],
+)
+@pytest.mark.parametrize("route", ["chat/completions", "tokenize"])
+async def test_an_error_about_the_operator_is_not_told(
+    gateway: Gateway, slug: str, status: int, body: bytes, route: str
+) -> None:
+    """Where the status does not say so the body does, on metered and on free routes."""
+    free = {"xai": "tokenize-text", "moonshot": "tokenizers/estimate-token-count"}[slug]
+    gateway.provider.scripts.append(whole(body, status))
+    answer = await gateway.client.post(
+        f"/{slug}/v1/{free if route == 'tokenize' else route}",
+        content=chat_body(max_tokens=5),
+        headers=JSON_HEADERS,
+    )
+    assert answer.status_code == 502
+    assert "your key is not at fault" in answer.json()["error"]["message"]
+    assert "settle" not in gateway.core.kinds()
+
+
+async def test_another_error_of_the_same_vendor_is_told(gateway: Gateway) -> None:
+    """Byte for byte, also where it is longer than what was looked at."""
+    body = b'{"code":"Client error","error":"' + b"too long " * 4_000 + b'"}'
+    gateway.provider.scripts.append(whole(body, 400))
+    answer = await gateway.client.post(
+        "/xai/v1/chat/completions", content=chat_body(max_tokens=5), headers=JSON_HEADERS
+    )
+    assert (answer.status_code, answer.content) == (400, body)
     assert gateway.core.kinds() == ["reserve", "release"]
 
 

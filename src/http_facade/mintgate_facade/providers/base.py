@@ -87,6 +87,9 @@ class Provider:
     """Names of models that it has as well as others do: only a prefix tells which is meant."""
     use: str = ""
     """How an SDK is pointed at it, for hints: "the OpenAI SDK with the base URL ..."."""
+    operator_errors: re.Pattern[bytes] | None = None
+    """What an error's body says when it is about the operator's key or balance, where the
+    status alone does not tell."""
     strip_request_headers: frozenset[bytes] = frozenset()
     """Lower-case names that choose the operator's account or project, or another method."""
     strip_response_headers: frozenset[bytes] = frozenset()

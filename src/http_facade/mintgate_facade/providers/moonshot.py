@@ -28,6 +28,8 @@ MOONSHOT = Provider(
     base_path="/v1",
     models=re.compile(r"kimi-|moonshot-"),
     use="the OpenAI SDK with the base URL <gateway>/kimi/v1",
+    # An empty account is a 429 here.
+    operator_errors=re.compile(rb"exceeded_current_quota|invalid_authentication"),
     strip_response_headers=compatible.RATE_HEADERS | _ACCOUNT_HEADERS | {b"set-cookie"},
     surfaces=(
         Surface(

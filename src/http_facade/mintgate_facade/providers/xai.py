@@ -44,6 +44,8 @@ XAI = Provider(
     base_path="/v1",
     models=re.compile(r"grok-"),
     use="the OpenAI SDK with the base URL <gateway>/xai/v1",
+    # A wrong key is a 400 here, whose message shows a part of the key.
+    operator_errors=re.compile(rb"API key|credits|spending limit", re.IGNORECASE),
     strip_response_headers=compatible.RATE_HEADERS | {b"set-cookie"},
     surfaces=(
         Surface(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import Failure, FailureKind
+from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted, send_body
 from mintgate_facade.relay.upstream import BROKEN
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 _OPERATOR_STATUSES = frozenset({401, 402})
 """Statuses that concern the operator's account at the provider. A client that saw
 them would throw its own good key away, or top up a wallet that is not empty."""
+
+
+ERROR_BYTES_MAX = 16_384
+"""Of an error's body that is read before it is passed on; real ones have a few hundred."""
 
 
 def is_success(status: int) -> bool:
@@ -42,12 +47,16 @@ def operator_failure(status: int) -> Failure:
 async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
     """Relay status, headers and body unchanged, as they arrive.
 
-    Raises `AnswerAborted` when the provider breaks the body off.
+    Raises `AnswerAborted` when the provider breaks the body off, and `RefusedRequest`
+    for an error that is about the operator's account.
     """
+    seen = await _looked_at(exchange, response)
     headers = exchange.relayed(response.raw_headers)
     if response.content_length is not None:
         headers.append((b"content-length", b"%d" % response.content_length))
     await exchange.send_start(response.status, headers)
+    if seen:
+        await send_body(exchange.send, seen, more=True)
     try:
         while chunk := await response.content.readany():
             await send_body(exchange.send, chunk, more=True)
@@ -55,3 +64,17 @@ async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> 
         raise AnswerAborted from failure
     exchange.upstream_ended_ns = time.monotonic_ns()
     await send_body(exchange.send, b"", more=False)
+
+
+async def _looked_at(exchange: Exchange, response: aiohttp.ClientResponse) -> bytes:
+    """Read the beginning of an error that may be about the operator's account."""
+    concerns = exchange.target.provider.operator_errors
+    if concerns is None or response.status < HTTPStatus.BAD_REQUEST:
+        return b""
+    seen = b""
+    with contextlib.suppress(*BROKEN):  # Reading on will say so again.
+        while len(seen) < ERROR_BYTES_MAX and (chunk := await response.content.readany()):
+            seen += chunk
+    if concerns.search(seen):
+        raise RefusedRequest(operator_failure(response.status))
+    return seen
