@@ -193,6 +193,27 @@ def test_a_broken_answer_is_charged(sdk: openai.OpenAI, buyer: Buyer, fault: str
     assert units(event) == {UNIT_INPUT_AUDIO_MS: 8_000}
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("whisper-1", {UNIT_INPUT_AUDIO_MS: 8_000}),
+        ("gpt-4o-transcribe", {UNIT_INPUT_AUDIO_TOKENS: 80}),
+    ],
+)
+def test_who_leaves_before_the_answer_pays(
+    sdk: openai.OpenAI, buyer: Buyer, model: str, expected: dict[int, int]
+) -> None:
+    """A recording is paid for from the moment that the provider has it."""
+    with pytest.raises(openai.APITimeoutError):
+        sdk.audio.transcriptions.create(
+            model=model,
+            file=("a.wav", silence("wav", 8)),
+            extra_headers={"x-simulate": "delay_ms=60000"},
+            timeout=1.5,
+        )
+    assert units(buyer.settled()) == expected
+
+
 def test_an_upstream_error_is_not_charged(sdk: openai.OpenAI, buyer: Buyer) -> None:
     """An error before any work releases the hold."""
     with pytest.raises(openai.InternalServerError):

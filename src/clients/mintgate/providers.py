@@ -38,6 +38,7 @@ SIMULATED_PATHS: Final[dict[str, str]] = {
     "deepseek": "/deepseek",
     "mistral": "/mistral",
     "cerebras": "/cerebras",
+    "elevenlabs": "/elevenlabs",
 }
 """Where the simulator serves the twin of each provider that it has."""
 

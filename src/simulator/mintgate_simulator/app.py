@@ -18,6 +18,7 @@ from .anthropic import AnthropicTwin
 from .anthropic import wire as anthropic_wire
 from .control import HEADER, Fault, parse
 from .credentials import REJECTED_KEY, carries_minted_key
+from .elevenlabs import ElevenLabsTwin
 from .gemini import GeminiTwin
 from .openai import OpenAITwin
 from .openai import wire as openai_wire
@@ -61,6 +62,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True),
         "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
         "gemini": GeminiTwin(),
+        "elevenlabs": ElevenLabsTwin(),
     }
     return Simulator({**twins, **vendor_twins()})
 

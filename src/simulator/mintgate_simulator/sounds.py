@@ -44,3 +44,12 @@ def seconds_of(file: bytes) -> float | None:
             return length
     except (av.FFmpegError, ValueError, IndexError):
         return None
+
+
+def channels_of(file: bytes) -> int:
+    """How many channels an uploaded file has; 1 where that cannot be told."""
+    try:
+        with av.open(io.BytesIO(file), "r", metadata_errors="ignore") as container:
+            return max((stream.channels for stream in container.streams.audio), default=1)
+    except (av.FFmpegError, ValueError, IndexError):
+        return 1

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import anthropic
 import cerebras.cloud.sdk
+import elevenlabs
 import mistralai.client
 import openai
 import pytest
 from google import genai
+from mintgate_facade.dialects.base import Policy
 from mintgate_facade.providers.registry import REGISTRY
 
 _LITERAL = re.compile(r"[\"']((?:/[A-Za-z0-9_:{}.\-]+)+)(?:\?[^\"']*)?[\"']")
@@ -39,6 +41,19 @@ MISTRAL_PATHS = _paths(
     _sources(Path(mistralai.client.__file__).parent), re.compile(r'path="(/[^"#]*)')
 )
 CEREBRAS_PATHS = _paths(_sources(Path(cerebras.cloud.sdk.__file__).parent), _LITERAL)
+_FERN = re.compile(
+    r"httpx_client\.(?:request|stream)\(\s*f?\"([^\"]*)\".*?method=\"([A-Z]+)\"", re.DOTALL
+)
+
+
+def _fern_calls(package: Path) -> list[tuple[str, str]]:
+    """Every method and path of an SDK that Fern has generated."""
+    sources = "\n".join(path.read_text() for path in sorted(package.rglob("raw_client.py")))
+    found = {(method, re.sub(r"\{[^}]*\}", "x", path)) for path, method in _FERN.findall(sources)}
+    return sorted((method, f"/{path}") for method, path in found)
+
+
+ELEVENLABS_CALLS = _fern_calls(Path(elevenlabs.__file__).parent)
 COMPATIBLE = ("xai", "moonshot", "minimax", "deepseek", "mistral", "cerebras")
 """Vendors that are used with OpenAI's SDK; all of its paths have a row at each of them."""
 
@@ -53,6 +68,7 @@ def test_the_paths_were_found() -> None:
     assert len(OPENAI_PATHS) > 200
     assert len([path for path in ANTHROPIC_PATHS if path.startswith("/v1/")]) > 90
     assert len(GOOGLE_PATHS) > 15
+    assert len(ELEVENLABS_CALLS) > 400
     assert len(MISTRAL_PATHS) > 200
     assert {"/v1/chat/completions", "/v1/tcp_warming"} <= set(CEREBRAS_PATHS)
 
@@ -85,6 +101,14 @@ def test_mistral(path: str) -> None:
 def test_cerebras(path: str) -> None:
     """The same for Cerebras' own SDK."""
     assert _is_covered("cerebras", path)
+
+
+@pytest.mark.parametrize(("method", "path"), ELEVENLABS_CALLS)
+def test_elevenlabs(method: str, path: str) -> None:
+    """The same for ElevenLabs, by method: nothing is covered by a row of another."""
+    found = REGISTRY.provider("elevenlabs").match(method, path)
+    assert found is not None
+    assert found.route.reason or found.route.policy is not Policy.DENIED
 
 
 _VERTEX_ONLY = ("xtuningJobs", "x/tuningJobs", "x:fetchPredictOperation")

@@ -70,6 +70,17 @@ def test_names_with_brackets_are_lists() -> None:
     assert read(body)[0].fields == {"include[]": ["logprobs", "usage"], "model": "m"}
 
 
+def test_a_route_says_what_may_repeat() -> None:
+    """Names that a route lists are lists, also of one; all others still come once."""
+    reader = FormReader.of(TYPE, frozenset({"keyterms"}))
+    reader.feed(form(part("keyterms", b"a"), part("keyterms", b"b"), part("model", b"m")))
+    reader.close()
+    assert reader.fields == {"keyterms": ["a", "b"], "model": "m"}
+    reader = FormReader.of(TYPE, frozenset({"keyterms"}))
+    with pytest.raises(RefusedRequest):
+        reader.feed(form(part("keyterms", b"a"), part("model", b"m"), part("model", b"n")))
+
+
 def test_a_field_twice_is_refused() -> None:
     """Two models in one form would be held as one and billed as the other."""
     kind, message = refusal(form(part("model", b"whisper-1"), part("model", b"gpt-4o-transcribe")))

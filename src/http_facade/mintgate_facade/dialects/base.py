@@ -8,11 +8,12 @@ so that any split of the same bytes can be tested to give the same usage.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from mintgate.v1.keys_pb2 import Key
     from mintgate.v1.ledger_pb2 import Bound, SettledBy
     from mintgate.v1.meter_pb2 import ModelPrice
 
@@ -87,6 +88,10 @@ class Route:
     kind: str = ""
     """Of the objects of an owned route, for example "file"."""
     access: Access | None = None
+    repeated: frozenset[str] = frozenset()
+    """Fields of the form that may come more than once, besides names that end in `[]`."""
+    of_key: Callable[[Key], bytes] | None = None
+    """Of a local row that tells about the caller's own key: how its JSON answer is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ class RequestView:
     """The exact bytes that would be forwarded; empty for a form or a file."""
     document: Mapping[str, Any]
     """`body` parsed; duplicate keys were refused before. Of a form its fields, as strings,
-    and lists of strings for names that end in `[]`. Empty for GET and for a file."""
+    and lists of strings for names that may come more than once. Empty for GET and for a file."""
     path_model: str = ""
     """What stood at `{model}` in the path."""
     query: Mapping[str, str] = field(default_factory=dict)
@@ -124,6 +129,8 @@ class RequestView:
     """The files of a form, or the one that is the body."""
     path_ids: Mapping[str, str] = field(default_factory=dict)
     """What stood at the path's other placeholders, by name."""
+    query_string: str = ""
+    """What `query` was read from, as it is forwarded: there a name may stand twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,21 @@ class Ask:
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
     counted_ms: int = 0
     """The length of an upload's audio, charged where the answer states none."""
+    counted: Reading | None = None
+    """What the provider bills for the request whatever it answers (the text to be spoken,
+    the audio to be heard): charged where the answer states nothing, or never began."""
+    in_headers: Callable[[Mapping[str, str]], Reading | None] | None = None
+    """How the headers of the answer, by lower-case name, state the usage: it then stands
+    for `counted`. Some answers are audio, which can state nothing itself."""
+    in_document: Callable[[dict[str, Any]], Reading | None] | None = None
+    """The same of an answer that is one JSON document."""
+
+    def answered(self, headers: Mapping[str, str]) -> Ask:
+        """The same, now that the headers of its answer have come."""
+        if self.in_headers is None:
+            return self
+        lower = {name.lower(): value for name, value in headers.items()}
+        return replace(self, counted=self.in_headers(lower) or self.counted)
 
 
 @dataclass(slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mintgate_facade.dialects.base import Access, BodyKind, Dialect, Policy, Route
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
+
+if TYPE_CHECKING:
+    from mintgate.v1.keys_pb2 import Key
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,10 +177,17 @@ def metered(method: str, path: str, operation: str) -> Route:
 
 
 def uploaded(
-    path: str, operation: str, *, body: BodyKind = BodyKind.FORM, measured: bool = False
+    path: str,
+    operation: str,
+    *,
+    body: BodyKind = BodyKind.FORM,
+    measured: bool = False,
+    repeated: frozenset[str] = frozenset(),
 ) -> Route:
     """A metered row whose body is a form or a file; `measured`: of audio."""
-    return Route("POST", path, Policy.METERED, operation, body=body, measured=measured)
+    return Route(
+        "POST", path, Policy.METERED, operation, body=body, measured=measured, repeated=repeated
+    )
 
 
 def owned(
@@ -207,6 +217,11 @@ def free(method: str, path: str, operation: str) -> Route:
 def local(path: str, operation: str = "models") -> Route:
     """A row that the gateway answers: models from the catalogue, anything else with nothing."""
     return Route("GET", path, Policy.LOCAL, operation)
+
+
+def of_key(path: str, operation: str, answer: Callable[[Key], bytes]) -> Route:
+    """A row that tells about the caller's own key, and nothing of the operator's account."""
+    return Route("GET", path, Policy.LOCAL, operation, of_key=answer)
 
 
 def denied(reason: str, *paths: str, method: str = "*") -> tuple[Route, ...]:

@@ -15,6 +15,7 @@ from mintgate_facade.providers.anthropic import ANTHROPIC
 from mintgate_facade.providers.base import Found, Provider, Surface
 from mintgate_facade.providers.cerebras import CEREBRAS
 from mintgate_facade.providers.deepseek import DEEPSEEK
+from mintgate_facade.providers.elevenlabs import ELEVENLABS
 from mintgate_facade.providers.gemini import GEMINI
 from mintgate_facade.providers.hints import model_hint
 from mintgate_facade.providers.minimax import MINIMAX
@@ -36,6 +37,7 @@ PROVIDERS: tuple[Provider, ...] = (
     DEEPSEEK,
     MISTRAL,
     CEREBRAS,
+    ELEVENLABS,
 )
 """In the order in which they are asked for a path without a prefix."""
 

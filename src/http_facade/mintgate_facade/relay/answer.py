@@ -54,6 +54,7 @@ async def relay_answer(exchange: Exchange, held: Held, response: aiohttp.ClientR
     content_type = response.headers.get("content-type", "")
     decoder = Decoder(coding) if can_decode(coding) else None
     meter: Meter | None = None
+    held.ask = held.ask.answered(response.headers)
     if coding == "identity" or decoder is not None:
         meter = exchange.dialect.meter(exchange.route, held.ask, content_type)
     held.answer_begins(meter)

@@ -174,6 +174,7 @@ async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
         query=query,
         headers=headers,
         path_ids=exchange.match.ids,
+        query_string=presented.query.decode("latin-1"),
     )
     return Admitted(presented.secret_sha256, presented.query, view)
 
@@ -214,6 +215,7 @@ async def admit_upload(
             headers=headers,
             files=upload.files,
             path_ids=exchange.match.ids,
+            query_string=presented.query.decode("latin-1"),
         )
         yield Admitted(presented.secret_sha256, presented.query, view, upload.body)
 

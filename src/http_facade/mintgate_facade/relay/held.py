@@ -168,5 +168,7 @@ class Held:
             # An answer that cannot be read is charged as the whole hold.
             return Reading(basis=ledger_pb2.SETTLED_BY_HOLD)
         # Nothing has arrived: the provider had the input and may have begun to work on it.
+        if self.ask.counted is not None:
+            return self.ask.counted
         units: dict[int, int] = {UNIT_INPUT_TOKENS: self.ask.delivered_input_tokens}
         return Reading(units=units, basis=ledger_pb2.SETTLED_BY_COUNTED)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 RESERVE_WAIT_S = 3.0
 """How long a request waits for its hold; a hold granted later is released again."""
-_PROVIDER_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+_PROVIDER_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "dg-request-id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,11 +52,15 @@ class Unmetered:
             response.close()
 
     async def serve_local(self, exchange: Exchange) -> None:
-        """Authenticate and answer: a models route from the catalogue, any other with nothing."""
+        """Authenticate and answer: from the catalogue, from the key itself, or with nothing."""
         admitted = await admit(exchange, json_only=False)
         slug = exchange.target.slug
         key = await self.core.authenticate(admitted.secret_sha256, exchange.caller, slug)
         exchange.key_id = key.id
+        if exchange.route.of_key is not None:
+            body = exchange.route.of_key(key)
+            await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
+            return
         if exchange.route.operation != "models":
             await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], _EMPTY)
             return

@@ -14,7 +14,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 
-PARTS_MAX = 128
+PARTS_MAX = 1_200
+"""A transcript may name a thousand key terms, a part each."""
 FIELD_BYTES_MAX = 256 << 10
 """Of one field that is no file. The longest is a prompt or a list of terms."""
 FIELDS_BYTES_MAX = 1 << 20
@@ -50,8 +51,10 @@ class FormReader:
     """The parser of one body."""
 
     boundary: str
+    repeated: frozenset[str] = frozenset()
+    """Names that may come more than once, besides those that end in `[]`."""
     fields: dict[str, Any] = field(default_factory=dict)
-    """Strings; lists of strings for names that end in `[]`."""
+    """Strings; lists of strings for names that may come more than once."""
     files: list[FormFile] = field(default_factory=list)
     _parser: PushMultipartParser = field(init=False)
     _name: str = ""
@@ -68,7 +71,7 @@ class FormReader:
         )
 
     @classmethod
-    def of(cls, content_type: str) -> FormReader:
+    def of(cls, content_type: str, repeated: frozenset[str] = frozenset()) -> FormReader:
         """Make the reader for a request with this content type. Raises `RefusedRequest`."""
         kind, options = parse_options_header(content_type)
         if kind != _FORM:
@@ -81,7 +84,7 @@ class FormReader:
         boundary = options.get("boundary", "")
         if not 0 < len(boundary) <= BOUNDARY_CHARS_MAX or not boundary.isascii():
             raise _refused("its Content-Type has no boundary")
-        return cls(boundary)
+        return cls(boundary, repeated)
 
     def feed(self, chunk: bytes) -> list[FileData]:
         """Take bytes of the body; return what they hold of files. Raises `RefusedRequest`."""
@@ -129,7 +132,7 @@ class FormReader:
             file = FormFile(name, segment.filename, segment.content_type or "")
             self.files.append(file)
             return
-        if name in self.fields and not name.endswith("[]"):
+        if name in self.fields and not self._may_repeat(name):
             raise RefusedRequest(
                 Failure(
                     FailureKind.BAD_REQUEST,
@@ -162,11 +165,14 @@ class FormReader:
             text = self._value.decode()
         except UnicodeDecodeError:
             raise _refused(f"the field {self._name[:64]!r} is not UTF-8") from None
-        if self._name.endswith("[]"):
+        if self._may_repeat(self._name):
             self.fields.setdefault(self._name, []).append(text)
         else:
             self.fields[self._name] = text
         self._value = None
+
+    def _may_repeat(self, name: str) -> bool:
+        return name in self.repeated or name.endswith("[]")
 
 
 def _refused(why: str) -> RefusedRequest:

@@ -106,7 +106,7 @@ class Uploads:
     async def _form(
         self, receive: Receive, headers: Mapping[str, str], route: Route, body: Spool
     ) -> Upload:
-        reader = FormReader.of(headers.get("content-type", ""))
+        reader = FormReader.of(headers.get("content-type", ""), route.repeated)
         with contextlib.ExitStack() as spools:
             # A copy of each file to measure: where a file stands in the body is nothing
             # that the parser tells, and a decoder wants it alone.

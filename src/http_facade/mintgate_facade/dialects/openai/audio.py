@@ -17,6 +17,7 @@ from mintgate.v1.unit_pb2 import (
 from mintgate_facade.dialects.base import Ask, FilePart, RequestView
 from mintgate_facade.dialects.checks import choice, forbid, model_name, refused, text
 from mintgate_facade.dialects.counted import tokens_in
+from mintgate_facade.dialects.media import charge_of
 from mintgate_facade.dialects.overheads import input_bound
 
 SPEECH_CHARACTERS_MAX = 4_096
@@ -70,7 +71,8 @@ def read_speech(request: RequestView) -> Ask:
         fee = UnitCount(unit=UNIT_INPUT_CHARACTERS, count=len(spoken))
         # No token is billed: an input of none and an output of none say so.
         bound = Bound(output_tokens=0, fees=[fee])
-        return Ask(model=model, bound=bound, body=request.body)
+        counted = charge_of(model, {UNIT_INPUT_CHARACTERS: len(spoken)})
+        return Ask(model=model, bound=bound, body=request.body, counted=counted)
     streamed = text(document, "stream_format") == "sse"
     if not streamed:
         choice(document, "response_format", _COUNTED_FORMATS)
@@ -96,8 +98,10 @@ def read_transcription(request: RequestView) -> Ask:
         seconds = -(-file.duration_max_ms // MS_PER_S) + 1
         fee = UnitCount(unit=UNIT_INPUT_AUDIO_MS, count=seconds * MS_PER_S)
         bound = Bound(output_tokens=0, fees=[fee])
-        return Ask(model=model, bound=bound, body=b"", counted_ms=file.duration_ms)
+        counted = charge_of(model, {UNIT_INPUT_AUDIO_MS: file.duration_ms})
+        return Ask(model=model, bound=bound, body=b"", counted_ms=file.duration_ms, counted=counted)
     heard = -(-file.duration_max_ms // MS_PER_INPUT_TOKEN)
+    delivered = -(-file.duration_ms // MS_PER_INPUT_TOKEN)
     asked = sum(len(str(value).encode()) for value in document.values())
     written = WRITTEN_TOKENS_MIN + -(-file.duration_max_ms * WRITTEN_TOKENS_PER_S // MS_PER_S)
     return Ask(
@@ -109,8 +113,9 @@ def read_transcription(request: RequestView) -> Ask:
         ),
         body=b"",
         stream=document.get("stream") == "true",
-        delivered_input_tokens=-(-file.duration_ms // MS_PER_INPUT_TOKEN),
+        delivered_input_tokens=delivered,
         counted_ms=file.duration_ms,
+        counted=charge_of(model, {UNIT_INPUT_AUDIO_TOKENS: delivered}),
     )
 
 

@@ -1,0 +1,28 @@
+"""What the requests of all routes have in common (elevenlabs-python 2.78, raw clients)."""
+
+from __future__ import annotations
+
+from mintgate_facade.dialects.checks import Fields, model_name
+
+_OBJECTS = "They name stored objects, which all users of this gateway would share. Leave them out."
+SHARED = dict.fromkeys(
+    (
+        "finetune_id",
+        "history_item_id",
+        "next_request_ids",
+        "previous_request_ids",
+        "pronunciation_dictionary_locators",
+        "remixing_session_id",
+        "remixing_session_iteration_id",
+        "store_for_inpainting",
+    ),
+    _OBJECTS,
+)
+"""Fields that reach what other users of the operator's account have made."""
+
+
+def model_of(document: Fields, default: str) -> str:
+    """Read `model_id`, which most routes may leave out."""
+    if document.get("model_id") is None:
+        return default
+    return model_name(document, name="model_id")

@@ -1,0 +1,5 @@
+"""The twin of ElevenLabs."""
+
+from .twin import ElevenLabsTwin
+
+__all__ = ["ElevenLabsTwin"]
