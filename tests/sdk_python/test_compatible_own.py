@@ -14,6 +14,7 @@ from tests.buyer import Buyer, Charge
 from tests.harness import Installation
 from tests.sdk_python.prices import nano_usd
 from tests.upstream import Upstream, simulate
+from tests.wire import send
 
 LONG = "word " * 1_000
 QUESTION: list[Any] = [{"role": "user", "content": LONG}]
@@ -113,6 +114,22 @@ def test_minimax_is_busy_with_status_200(buyer: Buyer, *, stream: bool) -> None:
         (said,) = list(answer) if stream else [answer]
     assert said.model_extra["base_resp"] == {"status_code": 1002, "status_msg": "rate limit"}
     buyer.untouched()
+
+
+@pytest.mark.parametrize("path", ["/minimax/v1", "/v1"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_minimax_at_its_own_address(
+    buyer: Buyer, upstream: Upstream, path: str, *, stream: bool
+) -> None:
+    """Its native chat is found with and without a prefix, and charged as the other is."""
+    model = "MiniMax-M2.7"
+    body = {"model": model, "messages": QUESTION, "max_tokens": 400, "stream": stream}
+    headers = {**buyer.bearer, **simulate(input=1_000, output=100)}
+    address = f"{path}/text/chatcompletion_v2"
+    answer = send(buyer.gateway.url, "POST", address, headers=headers, body=body)
+    assert answer.status == 200
+    buyer.charged(Charge("minimax", model, nano_usd(model, input=1_000, output=100), 1_000, 100))
+    assert upstream.only()["path"] == "/minimax/v1/text/chatcompletion_v2"
 
 
 @pytest.mark.parametrize("code", [1004, 1008])

@@ -13,7 +13,9 @@ from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible
 from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
-_OWN_CHAT = "Use POST /v1/chat/completions, which reaches the same models."
+_OLD_CHAT = "Use POST /v1/chat/completions, which reaches the same models."
+_PLUGINS = "Plugins run at MiniMax without a limit that could be held. Use tools of your own."
+_OLD_LIMIT = "State the limit as 'max_tokens', which holds for every model."
 _PICTURES = "What its pictures cost is not known to this gateway."
 
 FLAVOR = Flavor(
@@ -21,6 +23,7 @@ FLAVOR = Flavor(
     choices_max=1,
     tiers=frozenset({"auto", "default", "standard", "priority"}),
     hosted_search=False,
+    forbidden={"plugins": _PLUGINS, "tokens_to_generate": _OLD_LIMIT},
     fails_within_200=True,
     operations=minimax.OPERATIONS,
 )
@@ -46,11 +49,13 @@ MINIMAX = Provider(
             dialect=OpenAIDialect(FLAVOR),
             routes=(
                 metered("POST", "/chat/completions", "chat"),
+                # MiniMax's own address of the same: OpenAI's shape, and failures within 200.
+                metered("POST", "/text/chatcompletion_v2", "chat"),
                 metered("POST", "/t2a_v2", "speech"),
                 local("/models"),
                 local("/models/{model}"),
                 *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
-                *denied(_OWN_CHAT, "/text/*"),
+                *denied(_OLD_CHAT, "/text/*"),
                 *denied(_PICTURES, "/image_generation"),
                 *denied(
                     compatible.DEFERRED,

@@ -70,12 +70,12 @@ class Registry:
                 if prefix in self._by_prefix:
                     raise ValueError(f"two providers claim the prefix {prefix!r}")
                 self._by_prefix[prefix] = provider
-        # Of two surfaces that speak one dialect the first is meant.
+        # Of two surfaces that speak one dialect, and of two rows, the first is meant.
         self._operations = {
             (provider.slug, surface.dialect.name, match.route.operation): (surface, match)
             for provider in providers
             for surface in reversed(provider.surfaces)
-            for match in surface.table.fixed_paths().values()
+            for match in reversed(surface.table.fixed_paths().values())
             if match.route.policy is Policy.METERED
         }
         self._unique = self._unique_paths()

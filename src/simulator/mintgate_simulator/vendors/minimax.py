@@ -128,6 +128,7 @@ def twin() -> Twin:
         QUIRKS,
         {
             ("POST", "/v1/chat/completions"): _chat,
+            ("POST", "/v1/text/chatcompletion_v2"): _chat,
             ("POST", "/v1/t2a_v2"): _speak,
             ("GET", "/v1/models"): models.list_models,
         },

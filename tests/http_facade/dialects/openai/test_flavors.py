@@ -154,6 +154,8 @@ def test_xai_responses_have_a_limit_that_holds_all(read: Read) -> None:
             chat("mistral-large-4", tools=[{"type": "document_library", "library_ids": ["l"]}]),
             "tools[0].type",
         ),
+        ("minimax", "chat", chat("MiniMax-M3", plugins=["plugin_web_search"]), "plugins"),
+        ("minimax", "chat", chat("MiniMax-M3", tokens_to_generate=9), "tokens_to_generate"),
         ("cerebras", "chat", chat("gpt-oss-120b", service_tier="priority"), "service_tier"),
     ],
 )
