@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE, Bound, SettledBy
-from mintgate.v1.unit_pb2 import Unit, UnitCount
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE, SettledBy
+from mintgate.v1.unit_pb2 import Unit
 
 from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
 from mintgate_facade.dialects.checks import refused, text
+from mintgate_facade.dialects.media import bound_of, charge_of
 from mintgate_facade.dialects.opaque import OpaqueMeter
 from mintgate_facade.dialects.split import Units
 
@@ -23,9 +24,7 @@ def ask_for(
     stream: bool = False,
 ) -> Ask:
     """Bound a request of which at most so many pieces and no tokens are billed."""
-    # An output of none says that no token is billed.
-    fees = [UnitCount(unit=unit, count=most)]
-    bound = Bound(output_tokens=0, fees=fees, variants=variants)
+    bound = bound_of({unit: most}, variants)
     return Ask(model=model, bound=bound, body=request.body, stream=stream)
 
 
@@ -36,8 +35,7 @@ def most_of(ask: Ask) -> Units:
 
 def read_pieces(ask: Ask, units: Units, basis: SettledBy.ValueType = SETTLED_BY_USAGE) -> Reading:
     """Make the reading of an answer under the variants that were asked for."""
-    counted = {unit: number for unit, number in units.items() if number}
-    return Reading(units=counted, basis=basis, variants=tuple(ask.bound.variants), model=ask.model)
+    return charge_of(ask.model, units, ask.bound.variants, basis)
 
 
 def counted_meter(ask: Ask) -> Meter:
