@@ -189,10 +189,10 @@ def test_broken_answer(buyer: Buyer) -> None:
     "call",
     [
         lambda client: client.messages.batches.list(),
-        lambda client: client.beta.files.list(),
+        lambda client: client.beta.skills.list(),
         lambda client: client.post("/v1/complete", cast_to=object, body={"model": "claude-2"}),
     ],
-    ids=["batches", "files", "legacy"],
+    ids=["batches", "skills", "legacy"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, call: Any) -> None:
     """Routes that cannot be metered or would leak are refused with a reason."""
