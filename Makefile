@@ -14,7 +14,7 @@ DEV := .venv/.dev
 BUF := tools/buf/node_modules/.installed
 TESTS ?= tests
 
-.PHONY: help run demo test chaos check bench proto format lock clean
+.PHONY: help run demo test chaos check bench docs proto format lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,17 +33,21 @@ chaos: $(DEV) ## kills, freezes and database restarts under load; SEED=n repeats
 	@scripts/servers
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-check: $(DEV) $(BUF) ## format, lint, types, protocol files
+check: $(DEV) $(BUF) ## format, lint, types, protocol files, the page of routes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	scripts/buf lint
 	scripts/buf breaking --against proto/baseline.binpb
 	@scripts/stubs check
+	@$(BIN)/python scripts/providers_page.py check
 
 bench: $(DEV) ## added latency and throughput against a direct call; the ledger on each store
 	@scripts/servers
 	$(BIN)/python -m bench
+
+docs: $(DEV) ## write docs/providers.md from the route tables
+	$(BIN)/python scripts/providers_page.py write
 
 proto: $(DEV) $(BUF) ## generate the stubs again
 	scripts/buf lint

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from mintgate_facade.dialects.terms import Terms
+
 if TYPE_CHECKING:
     from mintgate.v1.keys_pb2 import Key
     from mintgate.v1.ledger_pb2 import Bound, SettledBy
@@ -308,6 +310,10 @@ class Dialect(Protocol):
     """The wire shape of a family of providers. Instances hold no state."""
 
     name: str
+
+    @property
+    def terms(self) -> Mapping[str, Terms]:
+        """How each metered operation is bounded and metered, in words."""
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""

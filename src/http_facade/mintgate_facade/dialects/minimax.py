@@ -20,6 +20,7 @@ from mintgate_facade.dialects.openai import Operation
 from mintgate_facade.dialects.pieces import ask_for, most_of, read_pieces, spoken_text
 from mintgate_facade.dialects.split import Units, count, fields
 from mintgate_facade.dialects.streams import EVENT_STREAM, Fate, SseMeter
+from mintgate_facade.dialects.terms import Terms
 
 CHARACTERS_MAX = 10_000
 _LAST = 2
@@ -88,7 +89,13 @@ class SpeechStreamMeter(SseMeter):
         return most_of(self._ask) if self._spoke else {}
 
 
-OPERATIONS = {"speech": Operation(read_speech, speech_meter)}
+OPERATIONS = {
+    "speech": Operation(
+        read_speech,
+        speech_meter,
+        Terms("the bytes of the text", "`usage_characters`; the whole bound when it states none"),
+    )
+}
 
 
 def _stated(document: Document) -> Units | None:

@@ -24,6 +24,7 @@ from mintgate_facade.dialects.jsonbody import Document, JsonMeter
 from mintgate_facade.dialects.openai import Operation
 from mintgate_facade.dialects.pieces import ask_for, counted_meter, read_pieces, spoken_text
 from mintgate_facade.dialects.split import count, fields
+from mintgate_facade.dialects.terms import Terms
 
 PAGES_MAX = 1_000
 """Longer documents are refused by Mistral."""
@@ -79,8 +80,19 @@ def read_speech(request: RequestView) -> Ask:
 
 
 OPERATIONS = {
-    "ocr": Operation(read_document, document_meter),
-    "speech": Operation(read_speech, lambda ask, _: counted_meter(ask)),
+    "ocr": Operation(
+        read_document,
+        document_meter,
+        Terms(
+            "the number of `pages`, one for a picture, else 1,000; dearer with annotations",
+            "`pages_processed`; the whole hold when it states none",
+        ),
+    ),
+    "speech": Operation(
+        read_speech,
+        lambda ask, _: counted_meter(ask),
+        Terms("the characters of the text", "the same characters"),
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from mintgate_facade.dialects.pieces import (
     spoken_text,
 )
 from mintgate_facade.dialects.split import Units, count, fields
+from mintgate_facade.dialects.terms import Terms
 
 IMAGES_MAX = 10
 SPEECH_CHARACTERS_MAX = 15_000
@@ -64,8 +65,18 @@ def read_speech(request: RequestView) -> Ask:
 
 
 OPERATIONS = {
-    "images": Operation(read_picture, picture_meter),
-    "speech": Operation(read_speech, lambda ask, _: counted_meter(ask)),
+    "images": Operation(
+        read_picture,
+        picture_meter,
+        Terms(
+            "pictures: `n` at the model's price; one size", "the cost that it states, else by count"
+        ),
+    ),
+    "speech": Operation(
+        read_speech,
+        lambda ask, _: counted_meter(ask),
+        Terms("the characters of the text", "the same characters"),
+    ),
 }
 
 

@@ -10,10 +10,12 @@ from mintgate_facade.dialects.anthropic.answer import answer_meter
 from mintgate_facade.dialects.anthropic.flavor import Flavor
 from mintgate_facade.dialects.anthropic.request import read_content, read_message
 from mintgate_facade.dialects.anthropic.stream import MessageStreamMeter
+from mintgate_facade.dialects.anthropic.terms import terms_of
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
 from mintgate_facade.dialects.streams import EVENT_STREAM
+from mintgate_facade.dialects.terms import Terms
 
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
@@ -26,6 +28,11 @@ class AnthropicDialect:
 
     def __init__(self, flavor: Flavor | None = None) -> None:
         self._flavor = flavor or Flavor()
+
+    @property
+    def terms(self) -> Mapping[str, Terms]:
+        """How each metered operation is bounded and metered, in words."""
+        return terms_of(self._flavor)
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""

@@ -18,7 +18,9 @@ from mintgate_facade.dialects.elevenlabs import errors, models
 from mintgate_facade.dialects.elevenlabs.audio import read_recording, read_transcription
 from mintgate_facade.dialects.elevenlabs.sound import music_meter, read_effect, read_music
 from mintgate_facade.dialects.elevenlabs.speech import read_design, read_dialogue, read_speech
+from mintgate_facade.dialects.elevenlabs.terms import TERMS
 from mintgate_facade.dialects.media import media_meter
+from mintgate_facade.dialects.terms import Terms
 
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
@@ -35,6 +37,7 @@ class ElevenLabsDialect:
     """Serves ElevenLabs."""
 
     name = "elevenlabs"
+    terms: Mapping[str, Terms] = TERMS
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""

@@ -13,8 +13,10 @@ from mintgate_facade.dialects.gemini.embeddings import read_embedding
 from mintgate_facade.dialects.gemini.names import to_snake
 from mintgate_facade.dialects.gemini.request import read_generate
 from mintgate_facade.dialects.gemini.stream import ChunkArrayMeter, ChunkSseMeter
+from mintgate_facade.dialects.gemini.terms import TERMS
 from mintgate_facade.dialects.jsontext import parse_object, set_member
 from mintgate_facade.dialects.streams import EVENT_STREAM
+from mintgate_facade.dialects.terms import Terms
 
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
@@ -24,6 +26,7 @@ class GeminiDialect:
     """Serves the Gemini API of AI Studio."""
 
     name = "gemini"
+    terms: Mapping[str, Terms] = TERMS
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""

@@ -27,7 +27,9 @@ from mintgate_facade.dialects.openai.stream import (
     ImageStreamMeter,
     ResponsesStreamMeter,
 )
+from mintgate_facade.dialects.openai.terms import terms_of
 from mintgate_facade.dialects.streams import EVENT_STREAM
+from mintgate_facade.dialects.terms import Terms
 
 if TYPE_CHECKING:
     from mintgate.v1.meter_pb2 import ModelPrice
@@ -51,6 +53,11 @@ class OpenAIDialect:
 
     def __init__(self, flavor: Flavor | None = None) -> None:
         self._flavor = flavor or Flavor()
+
+    @property
+    def terms(self) -> Mapping[str, Terms]:
+        """How each metered operation is bounded and metered, in words."""
+        return terms_of(self._flavor)
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mintgate_facade.dialects.base import Ask, Meter, RequestView
+from mintgate_facade.dialects.terms import Terms
 
 NO_MODEL = re.compile(r"(?!)")
 
@@ -18,6 +19,8 @@ class Operation:
     read: Callable[[RequestView], Ask]
     meter: Callable[[Ask, str], Meter]
     """From what was asked, and the content type of the answer."""
+    terms: Terms | None = None
+    """What is said of it; None: what is said of OpenAI's operation of that name."""
 
 
 @dataclass(frozen=True, slots=True)

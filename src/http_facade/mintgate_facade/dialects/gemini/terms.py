@@ -1,0 +1,24 @@
+"""How Gemini's operations are bounded and metered, in words; see `Terms`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mintgate_facade.dialects.terms import Terms
+
+_GENERATE = Terms(
+    "input: the body's bytes, pictures at their largest token count, the context window for "
+    "video, documents and addresses; output: `maxOutputTokens` times `candidateCount`, at the "
+    "dearest kind that may come back; search grounding by the request",
+    "`usageMetadata` by kind, thoughts as output; tokens of no stated kind at the dearest",
+)
+_EMBED = Terms(
+    "input: the body's bytes; text only", "the text at three bytes a token, as it states no usage"
+)
+
+TERMS: Mapping[str, Terms] = {
+    "generate": _GENERATE,
+    "stream": _GENERATE._replace(metered_by=f"{_GENERATE.metered_by}; that of the last chunk"),
+    "embed": _EMBED,
+    "embed_batch": _EMBED,
+}
