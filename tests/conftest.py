@@ -7,11 +7,32 @@ from collections.abc import Iterator
 import pytest
 from mintgate_core.stores.postgres import PostgresUrl, schema
 from mintgate_simulator.serve import background_simulator
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.harness import Installation, installation
 from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.redis import RedisServer, running_redis
+
+TOGETHER = ("tests/e2e/test_fleet_",)
+"""Tests whose paths begin so share servers that are dear to start: one worker runs them all."""
+
+
+class Together(LoadScopeScheduling):
+    """Gives each test to the next free worker, but those of `TOGETHER` to one.
+
+    The scheduler that pytest-xdist has for this marks groups in the ids of tests, which
+    pytest 9.2 no longer lets it change: the marks are then ignored without a word.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((start for start in TOGETHER if nodeid.startswith(start)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Tell pytest-xdist who runs what."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ class GivenFleet:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory, simulator_url: str) -> Iterator[GivenFleet]:
-    """Started once for a worker's session. At its end the books are clean, whatever tests did."""
+    """Started once: one worker runs all its tests. At the end the books are clean."""
     with running_postgres() as postgres, running_redis() as redis:
         fleet = Fleet(
             tmp_path_factory.mktemp("fleet"),

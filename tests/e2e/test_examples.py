@@ -214,7 +214,6 @@ def test_billing_worker_wants_a_whole_window(gateway: Installation) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")
 def test_demo(tmp_path: Path) -> None:
     """The demonstration runs offline, in an empty directory, and every figure adds up."""
     environment = {

@@ -1,0 +1,3 @@
+# What is used of pytest-xdist 3.8, which brings no types of its own.
+
+class Producer: ...
