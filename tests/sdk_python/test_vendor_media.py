@@ -9,7 +9,9 @@ import openai
 import pytest
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE
 from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_INPUT_PAGES, UNIT_OUTPUT_IMAGES
+from mintgate_simulator import sounds
 from mistralai.client import Mistral
+from mistralai.client.errors import SDKError
 
 from tests.buyer import Buyer, Charge
 from tests.upstream import Upstream, simulate
@@ -69,6 +71,38 @@ def test_mistral_speaks(buyer: Buyer, *, stream: bool) -> None:
     # Seven characters at 16 USD a million.
     (event,) = buyer.charged(piece("mistral", model, 7 * 16_000, counted=True))
     assert [(unit.unit, unit.count) for unit in event.units] == [(UNIT_INPUT_CHARACTERS, 7)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_mistral_writes_down(buyer: Buyer, *, stream: bool) -> None:
+    """A recording is held by its decoded length and charged by the seconds that are stated."""
+    model = "voxtral-mini-2602"
+    file: Any = {"content": sounds.wav(9.2), "file_name": "a.wav"}
+    with Mistral(api_key=buyer.secret, server_url=f"{buyer.gateway.url}/mistral") as sdk:
+        if stream:
+            events = list(sdk.audio.transcriptions.stream(model=model, file=file))
+            assert events[-1].data.type == "transcription.done"
+        else:
+            answer = sdk.audio.transcriptions.complete(
+                model=model, file=file, timestamp_granularities=["segment"]
+            )
+            assert answer.text == "Hello from the simulator"
+    # Ten whole seconds at 0.18 USD an hour, which are 50,000 pico-dollars a millisecond.
+    (event,) = buyer.charged(piece("mistral", model, 10_000 * 50))
+    assert event.held_nano_usd == 11_000 * 50
+
+
+def test_mistral_writes_down_no_address(buyer: Buyer, upstream: Upstream) -> None:
+    """What is not uploaded has no length that could be held, whether alone or beside a file."""
+    address: Any = {"model": "voxtral-mini-2602", "file_url": "https://a.example/a.mp3"}
+    file: Any = {"content": sounds.wav(1), "file_name": "a.wav"}
+    with Mistral(api_key=buyer.secret, server_url=f"{buyer.gateway.url}/mistral") as sdk:
+        with pytest.raises(SDKError, match="multipart/form-data"):
+            sdk.audio.transcriptions.complete(**address)
+        with pytest.raises(SDKError, match="no length that could be held"):
+            sdk.audio.transcriptions.complete(**address, file=file)
+    assert upstream.requests() == []
+    buyer.untouched()
 
 
 def post(buyer: Buyer, path: str, body: dict[str, Any], **controls: Any) -> Answer:

@@ -1,14 +1,16 @@
-"""Mistral's own routes: documents by the page, speech by the character.
+"""Mistral's own routes: documents by the page, speech by the character, recordings by time.
 
-Sources: mistralai/client/models/ocrrequest.py, ocrusageinfo.py, speechrequest.py.
+Sources: mistralai/client/models/ocrrequest.py, ocrusageinfo.py, speechrequest.py,
+audiotranscriptionrequest.py, transcriptionresponse.py.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD
-from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_INPUT_PAGES
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_HOLD
+from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS, UNIT_INPUT_CHARACTERS, UNIT_INPUT_PAGES
 
 from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
 from mintgate_facade.dialects.checks import (
@@ -21,9 +23,17 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.media import (
+    MS_PER_S,
+    ROUNDING_MS,
+    bound_of,
+    the_audio,
+    whole_ms,
+)
 from mintgate_facade.dialects.openai import Operation
 from mintgate_facade.dialects.pieces import ask_for, counted_meter, read_pieces, spoken_text
-from mintgate_facade.dialects.split import count, fields
+from mintgate_facade.dialects.split import Units, count, fields
+from mintgate_facade.dialects.streams import EVENT_STREAM, Fate, SseMeter
 from mintgate_facade.dialects.terms import Terms
 
 PAGES_MAX = 1_000
@@ -38,6 +48,12 @@ _STORED = (
     "one account there. Send a public address, or the content as a data: URL."
 )
 _PUBLIC = ("https://", "http://", "data:")
+_BILLS_TEXT_TOO = re.compile(r"voxtral-small(?!-transcribe)")
+_BY_REFERENCE = {
+    "file_id": _STORED,
+    "file_url": "A recording at an address has no length that could be held. Upload it.",
+    "speaker_references": "Samples of speakers are not measured. Leave them out.",
+}
 _FORBIDDEN = {"conversation_history": "What earlier turns cost is not published. Leave them out."}
 
 
@@ -79,6 +95,69 @@ def read_speech(request: RequestView) -> Ask:
     )
 
 
+def read_recording(request: RequestView) -> Ask:
+    """Bound a recording that is written down by its own length, decoded from the upload."""
+    document = request.document
+    model = model_name(document)
+    if _BILLS_TEXT_TOO.search(model):
+        raise refused(
+            f"'{model}' bills its text besides the time. Use a transcribe model.", "model"
+        )
+    forbid(document, _BY_REFERENCE)
+    file = the_audio(request, "file")
+    most = whole_seconds_ms(file.duration_max_ms) + ROUNDING_MS
+    return Ask(
+        model=model,
+        bound=bound_of({UNIT_INPUT_AUDIO_MS: most}),
+        body=b"",
+        stream=document.get("stream") == "true",
+        counted_ms=file.duration_ms,
+    )
+
+
+def recording_meter(ask: Ask, content_type: str) -> Meter:
+    """Make the reader of a transcript, whole or streamed."""
+    if content_type.startswith(EVENT_STREAM):
+        return TranscriptStreamMeter(ask)
+
+    def exact(document: Document) -> Reading | None:
+        units = _heard(document)
+        return None if units is None else read_pieces(ask, units)
+
+    def counted(_document: Document | None, _size_bytes: int) -> Reading:
+        return read_pieces(ask, {UNIT_INPUT_AUDIO_MS: ask.counted_ms}, SETTLED_BY_COUNTED)
+
+    return JsonMeter(exact, counted)
+
+
+class TranscriptStreamMeter(SseMeter):
+    """Deltas, then one `transcription.done` with usage."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask)
+        self._usage: Units | None = None
+
+    @property
+    def final(self) -> bool:
+        """The last event was seen with its usage."""
+        return self._usage is not None
+
+    def _see(self, event: dict[str, Any]) -> Fate:
+        if event.get("type") != "transcription.done":
+            return Fate.PASS
+        self._complete = True
+        self._model = str(event.get("model") or "")
+        self._usage = _heard(event)
+        return Fate.KEEP
+
+    def _exact(self) -> tuple[Units, int] | None:
+        return None if self._usage is None else (self._usage, 0)
+
+    def _counted_units(self) -> Units:
+        """It was heard in full before the first word."""
+        return {UNIT_INPUT_AUDIO_MS: self._ask.counted_ms}
+
+
 OPERATIONS = {
     "ocr": Operation(
         read_document,
@@ -93,7 +172,26 @@ OPERATIONS = {
         lambda ask, _: counted_meter(ask),
         Terms("the characters of the text", "the same characters"),
     ),
+    "transcription": Operation(
+        read_recording,
+        recording_meter,
+        Terms(
+            "the length of the recording, decoded here before it is forwarded",
+            "the answer's `prompt_audio_seconds`",
+        ),
+    ),
 }
+
+
+def whole_seconds_ms(duration_ms: int) -> int:
+    """A length in whole seconds, rounded up, as Mistral states it."""
+    return -(-duration_ms // MS_PER_S) * MS_PER_S
+
+
+def _heard(document: Document) -> Units | None:
+    seconds = fields(document.get("usage")).get("prompt_audio_seconds")
+    length_ms = whole_ms(seconds)
+    return None if length_ms is None else {UNIT_INPUT_AUDIO_MS: length_ms}
 
 
 def _pages_max(document: Fields) -> int:

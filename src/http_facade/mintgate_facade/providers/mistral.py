@@ -7,14 +7,14 @@ import re
 from mintgate_facade.dialects import mistral
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible
-from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, local, metered, uploaded
 
 _UNSTATED = "Its answer does not say what it cost, so it cannot be charged exactly."
 _AGENTS = (
     "Agents and what they run are stored in the operator's account, which all users of this "
     "gateway share. Use POST /v1/chat/completions."
 )
-_AUDIO = "Recordings and voices of this provider are not served. Use POST /v1/audio/speech."
+_AUDIO = "Voices and agents are stored in the operator's account, which all users here share."
 
 FLAVOR = Flavor(
     name="mistral",
@@ -65,6 +65,12 @@ MISTRAL = Provider(
                 metered("POST", "/v1/embeddings", "embeddings"),
                 metered("POST", "/v1/ocr", "ocr"),
                 metered("POST", "/v1/audio/speech", "speech"),
+                uploaded(
+                    "/v1/audio/transcriptions",
+                    "transcription",
+                    measured=True,
+                    repeated=frozenset({"context_bias", "timestamp_granularities"}),
+                ),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
                 *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import TYPE_CHECKING, Any
 
+from mintgate_simulator import sounds
 from mintgate_simulator.answer import Kind, Stream
+from mintgate_simulator.form import read_form
 from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, UsagePlace, chat, check, wire
+from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.tokens import tokens_of, utf8_length
 
 from .words import flat_error, speech_of
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.control import Controls
     from mintgate_simulator.openai.usage import Usage
-    from mintgate_simulator.refusal import Refusal
     from mintgate_simulator.request import Request
     from mintgate_simulator.twin import Twin
 
@@ -111,6 +114,42 @@ def _speak(request: Request, quirks: Quirks) -> Answer:
     )
 
 
+def _write_down(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/audio/transcriptions``: by whole seconds, whole or in deltas."""
+    form = read_form(request)
+    file = form.file("file")
+    seconds = None if file is None else sounds.seconds_of(bytes(file.content))
+    if seconds is None:
+        raise Refusal(400, "Could not read the audio file.")
+    usage = {
+        "prompt_audio_seconds": math.ceil(seconds),
+        "prompt_tokens": 4,
+        "completion_tokens": 12,
+        "total_tokens": 16,
+    }
+    answer: dict[str, Any] = {
+        "model": request.controls.model or form.fields.get("model"),
+        "text": "Hello from the simulator",
+        "language": None,
+        "segments": [],
+        "usage": usage,
+    }
+    if form.fields.get("stream") != "true":
+        return wire.whole(request, answer, account=quirks.headers)
+    delta = {"type": "transcription.text.delta", "text": answer["text"]}
+    done = {"type": "transcription.done", **answer}
+    return Stream(
+        headers=wire.headers(request, b"text/event-stream", quirks.headers),
+        events=iter(
+            [
+                (Kind.CONTENT, b"event: transcription.text.delta\n" + wire.sse(delta)),
+                (Kind.CLOSING, b"event: transcription.done\n" + wire.sse(done)),
+            ]
+        ),
+        failure=quirks.stream_error,
+    )
+
+
 def twin() -> Twin:
     """Answers as ``https://api.mistral.ai`` does."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
@@ -118,5 +157,6 @@ def twin() -> Twin:
         ("POST", "/v1/fim/completions"): _fill_in,
         ("POST", "/v1/ocr"): _read_pages,
         ("POST", "/v1/audio/speech"): _speak,
+        ("POST", "/v1/audio/transcriptions"): _write_down,
     }
     return OpenAITwin(QUIRKS, {**routes, **own})
