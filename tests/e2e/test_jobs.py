@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from mintgate import Client, Settings, Unavailable
-from mintgate.tokens import load_or_create
+from mintgate import Unavailable
 from mintgate.v1 import ledger_pb2
 
 from tests.buyer import Buyer, charged_once
@@ -18,6 +18,7 @@ from tests.upstream import simulate
 
 JOBS = 3
 MODEL = "gpt-5.4"
+BEGUN_WITHIN_S = 30
 SETTLED_WITHIN_S = 90
 """A lease of the worker that was killed, the restart of both processes, and a busy machine."""
 
@@ -31,22 +32,16 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield gateway
 
 
-def begin(gateway: Installation, facade: Client, buyer: Buyer) -> str:
-    """Do as a facade does with a background request: hold, forward, start the job."""
-    hold = facade.ledger.reserve(
-        provider="openai",
-        model=MODEL,
-        bound=ledger_pb2.Bound(input_tokens=100, output_tokens=50),
-        secret=buyer.secret,
-    )
+def begin(gateway: Installation, buyer: Buyer, **controls: int) -> str:
+    """Ask for a background answer, and return its hold's id."""
     answer = httpx.post(
-        f"{gateway.simulator_url}/openai/v1/responses",
-        json={"model": MODEL, "input": "hello", "background": True},
-        headers={"authorization": "Bearer sk-any-key", **simulate(polls=1, output=7)},
+        f"{gateway.url}/v1/responses",
+        json={"model": MODEL, "input": "hello", "background": True, "max_output_tokens": 50},
+        headers={**buyer.bearer, **simulate(polls=1, output=7, **controls)},
+        timeout=BEGUN_WITHIN_S,
     )
-    object_id: str = answer.raise_for_status().json()["id"]
-    facade.jobs.start(hold, surface="openai", operation="background_response", object_id=object_id)
-    return hold.id.hex()
+    assert answer.raise_for_status().json()["status"] == "queued"
+    return answer.headers["mintgate-request-id"].removeprefix("req_")
 
 
 @pytest.mark.slow
@@ -54,9 +49,7 @@ def begin(gateway: Installation, facade: Client, buyer: Buyer) -> str:
 def test_killed_pollers_lose_no_job(fragile: Installation) -> None:
     """Worker and core are killed while jobs are polled; each job is charged its usage, once."""
     buyer = Buyer.mint(fragile)
-    tokens = load_or_create(Settings.load(fragile.settings(), fragile.directory))
-    with fragile.client(tokens.service) as facade:
-        started = {begin(fragile, facade, buyer) for _ in range(JOBS)}
+    started = {begin(fragile, buyer) for _ in range(JOBS)}
 
     def polls() -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = httpx.get(f"{fragile.simulator_url}/_sim/requests").json()
@@ -66,12 +59,54 @@ def test_killed_pollers_lose_no_job(fragile: Installation) -> None:
     fragile.kill("facade-0")
     fragile.kill("core")
     eventually(lambda: _charges(buyer) >= JOBS, SETTLED_WITHIN_S, "the charges")
-    assert set(buyer.charges()) == {""}
+    assert set(buyer.charges()) == {f"req_{each}" for each in started}
     events = buyer.events()
     assert {event.id for event in events} == started
     for event in events:
         charged_once([event])
         assert (event.settled_by, event.output_tokens) == (ledger_pb2.SETTLED_BY_USAGE, 7)
+    assert buyer.key().held_nano_usd == 0
+    fragile.audit()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_core_killed_between_hold_and_job(fragile: Installation) -> None:
+    """The answer waits until the ledger has the job, and its end is charged once."""
+    buyer = Buyer.mint(fragile)
+    with ThreadPoolExecutor(1) as pool:
+        begun = pool.submit(begin, fragile, buyer, delay_ms=3_000)
+        eventually(lambda: buyer.key().held_nano_usd, BEGUN_WITHIN_S, "the hold")
+        fragile.kill("core")
+        hold_id = begun.result()
+    eventually(lambda: _charges(buyer), SETTLED_WITHIN_S, "the charge")
+    (event,) = buyer.events()
+    assert (event.id, event.output_tokens) == (hold_id, 7)
+    assert buyer.key().held_nano_usd == 0
+    fragile.audit()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_facade_killed_while_it_streams(fragile: Installation) -> None:
+    """A worker that dies in the middle of a background stream leaves its job to the next one."""
+    buyer = Buyer.mint(fragile)
+    body = {"model": MODEL, "input": "hello", "background": True, "stream": True}
+    with httpx.stream(
+        "POST",
+        f"{fragile.url}/v1/responses",
+        json=body,
+        headers={**buyer.bearer, **simulate(output=7, chunk_delay_ms=2_000)},
+        timeout=BEGUN_WITHIN_S,
+    ) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        fragile.kill("facade-0")
+        with pytest.raises(httpx.HTTPError):
+            list(pieces)
+    eventually(lambda: _charges(buyer), SETTLED_WITHIN_S, "the charge")
+    (event,) = buyer.events()
+    assert (event.settled_by, event.output_tokens) == (ledger_pb2.SETTLED_BY_USAGE, 7)
     assert buyer.key().held_nano_usd == 0
     fragile.audit()
 

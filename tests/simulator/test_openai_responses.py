@@ -201,7 +201,7 @@ def test_input_can_be_counted_for_free(openai_client: openai.OpenAI) -> None:
         {"model": "gpt-5.5"},
         {"model": "gpt-5.5", "input": 5},
         {"model": "gpt-5.5", "input": "hello", "max_output_tokens": 15},
-        {"model": "gpt-5.5", "input": "hello", "background": True, "stream": True},
+        {"model": "gpt-5.5", "input": "hello", "background": True, "store": False},
     ],
 )
 def test_bad_request_is_a_typed_error(

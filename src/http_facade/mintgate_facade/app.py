@@ -26,6 +26,7 @@ from mintgate_facade.relay.caller import ClientAddresses
 from mintgate_facade.relay.charges import Charges
 from mintgate_facade.relay.core_calls import CoreCalls
 from mintgate_facade.relay.cores import Cores
+from mintgate_facade.relay.deferred import Deferrals
 from mintgate_facade.relay.failures import GATEWAY_STOPS
 from mintgate_facade.relay.gateway import Gateway
 from mintgate_facade.relay.holds import ActiveHolds
@@ -170,6 +171,7 @@ class _Running:
                 core_calls,
                 uploads,
                 objects,
+                Deferrals(self.link, objects, targets),
                 settings.hold_ttl_ms,
             ),
             unmetered=Unmetered(core_calls, targets, objects),

@@ -136,6 +136,18 @@ class RequestView:
 
 
 @dataclass(frozen=True, slots=True)
+class LaterWork:
+    """What the provider goes on with after an answer that only names it: a job."""
+
+    operation: str
+    """Which reader of the dialect reads it."""
+    state: bytes
+    """What that reader needs."""
+    units: Mapping[int, int]
+    """Charged, and all the output that was held, where its end never comes to be known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What a metered request asks for."""
 
@@ -153,6 +165,8 @@ class Ask:
     """Objects at the provider that it reads; each must be the key's."""
     creates: str = ""
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
+    later: LaterWork | None = None
+    """Set when the answer is no answer yet. Whoever polls settles it then."""
     counted_ms: int = 0
     """The length of an upload's audio, charged where the answer states none."""
     counted: Reading | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
-from mintgate_facade.dialects.openai import OpenAIDialect
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -51,7 +51,7 @@ OPENAI = Provider(
     ),
     surfaces=(
         Surface(
-            dialect=OpenAIDialect(),
+            dialect=OpenAIDialect(Flavor(background=True)),
             routes=(
                 metered("POST", "/chat/completions", "chat"),
                 metered("POST", "/responses", "responses"),

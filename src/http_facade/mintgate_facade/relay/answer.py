@@ -38,9 +38,13 @@ WHOLE_ANSWER_BYTES_MAX = 1 << 20
 TELL_WAIT_S = 1.0
 """How long the last event of a broken answer may wait for a client that takes nothing."""
 
-_BROKEN_ANSWER = (*BROKEN, BrokenAnswer, zlib.error)
-_UPSTREAM_BROKEN = Failure(
+BROKEN_ANSWER = (*BROKEN, BrokenAnswer, zlib.error)
+UPSTREAM_BROKEN = Failure(
     FailureKind.UPSTREAM_FAILED, "The provider broke its answer off. What arrived was charged."
+)
+_LOST_SIGHT = Failure(
+    FailureKind.UPSTREAM_FAILED,
+    "The provider broke the stream off, and works on. Read the answer by its id.",
 )
 
 
@@ -65,6 +69,24 @@ async def relay_answer(exchange: Exchange, held: Held, response: aiohttp.ClientR
             await _relay_whole(exchange, held, response, meter)
         else:
             await _Streamed(exchange, held, response, meter, decoder).relay()
+    except NotDurableError:
+        _log.error("its charge is on no disk yet")
+        raise AnswerAborted from None
+
+
+async def relay_rest(
+    exchange: Exchange,
+    held: Held,
+    response: aiohttp.ClientResponse,
+    meter: Meter,
+    opening: bytes,
+) -> None:
+    """Relay a stream whose beginning was read already; `opening` is what of it may pass.
+
+    Raises `AnswerAborted` when it breaks off or its end cannot be charged.
+    """
+    try:
+        await _Streamed(exchange, held, response, meter, None, opening).relay()
     except NotDurableError:
         _log.error("its charge is on no disk yet")
         raise AnswerAborted from None
@@ -98,9 +120,9 @@ async def _relay_whole(
         if held.ended_by is not None:
             raise RefusedRequest(held.ended_by) from None
         return
-    except _BROKEN_ANSWER:
+    except BROKEN_ANSWER:
         await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
-        raise RefusedRequest(_UPSTREAM_BROKEN) from None
+        raise RefusedRequest(UPSTREAM_BROKEN) from None
     if meter.refused:
         await _give_back(held, meter)
     else:
@@ -129,12 +151,14 @@ class _Streamed:
         response: aiohttp.ClientResponse,
         meter: Meter,
         decoder: Decoder | None,
+        opening: bytes = b"",
     ) -> None:
         self._exchange = exchange
         self._held = held
         self._response = response
         self._meter = meter
         self._decoder = decoder
+        self._opening = opening
         self._content_type = response.headers.get("content-type", "")
         self._now_s = asyncio.get_running_loop().time
 
@@ -157,7 +181,7 @@ class _Streamed:
             if self._held.ended_by is not None:
                 await self._tell(self._held.ended_by)
             raise AnswerAborted from None
-        except _BROKEN_ANSWER as failure:
+        except BROKEN_ANSWER as failure:
             await self._break_off(failure)
         if self._meter.refused:
             await self._hand_on_refusal(tail)
@@ -187,6 +211,7 @@ class _Streamed:
         """Pass on what may pass, until the provider's body ends."""
         read = self._response.content.readany
         decoder = self._decoder
+        await self._pass_on(self._opening)
         while chunk := await read():
             for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                 await self._pass_on(self._meter.feed(piece))
@@ -204,7 +229,7 @@ class _Streamed:
         """Charge what arrived, tell the client natively where that is possible, then abort."""
         _log.info("the provider broke off: %r", failure)
         await self._held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
-        await self._tell(_UPSTREAM_BROKEN)
+        await self._tell(_LOST_SIGHT if self._held.deferred else UPSTREAM_BROKEN)
         raise AnswerAborted from failure
 
     async def _tell(self, failure: Failure) -> None:

@@ -56,6 +56,7 @@ class Held:
         self._holds = holds
         self._objects = objects
         self._released = False
+        self._deferred = False
         self._settling: Span | None = None
         holds.add(self.active)
 
@@ -70,6 +71,16 @@ class Held:
         self._released = True
         await self._charges.release(self._exchange.id, self.reserved.hold_token)
 
+    def defer(self) -> None:
+        """Leave it to whoever polls the job that the hold has become."""
+        self.active.resolved = True
+        self._deferred = True
+
+    @property
+    def deferred(self) -> bool:
+        """The hold is that of a job."""
+        return self._deferred
+
     def begin_charge(self, status: ledger_pb2.EventStatus.ValueType) -> Charge:
         """Send the charge on its way; a second call returns the first one's charge."""
         if self.charge is None:
@@ -83,8 +94,10 @@ class Held:
     async def charged(self, status: ledger_pb2.EventStatus.ValueType) -> None:
         """Charge what was read, and wait until it cannot be lost.
 
-        Raises `NotDurableError`.
+        Of a job only its exact end is charged here. Raises `NotDurableError`.
         """
+        if self._deferred and (self.meter is None or not self.meter.final):
+            return
         try:
             settled = await self._charges.durable(self.begin_charge(status))
         finally:
@@ -92,7 +105,7 @@ class Held:
                 self._settling.end()
         if settled is not None:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
-        if self.ask.creates:
+        if self.ask.creates and not self._deferred:
             await self._record()
 
     async def _record(self) -> None:
@@ -131,7 +144,7 @@ class Held:
 
     def stop(self) -> None:
         """Resolve it at once if it still is open: what was read so far goes to the outbox."""
-        if self.charge is None and not self._released:
+        if self.charge is None and not self._released and not self._deferred:
             self.active.resolved = True
             self._charges.keep(self._settle(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mintgate_facade.dialects.base import Ask
     from mintgate_facade.relay.charges import Charges
     from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.deferred import Deferrals
     from mintgate_facade.relay.holds import ActiveHolds
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
@@ -49,6 +51,7 @@ class Metered:
     core: CoreCalls
     uploads: Uploads
     objects: Objects
+    deferrals: Deferrals
     hold_ttl_ms: int = 0
     """Time to live of a hold without progress; 0 leaves it to the ledger."""
 
@@ -134,7 +137,8 @@ class Metered:
             limit = exchange.output_bound_tokens = held.reserved.output_tokens
             body = exchange.dialect.with_output_limit(exchange.route, held.ask, limit)
         try:
-            with held.watch:
+            # Work that goes on begins with the request: who leaves now has begun it all the same.
+            with held.watch if held.ask.later is None else contextlib.nullcontext():
                 response = await self.targets.open(exchange, admitted, body)
         except RefusedRequest:
             await held.release()
@@ -145,14 +149,18 @@ class Metered:
                 raise RefusedRequest(held.ended_by) from None
             return
         try:
-            await self._relay(exchange, held, response)
+            await self._relay(exchange, admitted, held, response)
         finally:
             # Closes the connection of an answer that was not read to its end, and is
             # nothing to one that was.
             response.close()
 
     async def _relay(
-        self, exchange: Exchange, held: Held, response: aiohttp.ClientResponse
+        self,
+        exchange: Exchange,
+        admitted: Admitted,
+        held: Held,
+        response: aiohttp.ClientResponse,
     ) -> None:
         if not is_success(response.status):
             await held.release()
@@ -163,4 +171,7 @@ class Metered:
         held.http_status = response.status
         for name in _PROVIDER_REQUEST_ID_HEADERS:
             held.provider_request_id = held.provider_request_id or response.headers.get(name, "")
-        await relay_answer(exchange, held, response)
+        if held.ask.later is None:
+            await relay_answer(exchange, held, response)
+        else:
+            await self.deferrals.relay(exchange, admitted, held, response)

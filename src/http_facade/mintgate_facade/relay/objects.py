@@ -109,12 +109,13 @@ class Objects:
             if not token:
                 return owned
 
-    async def record(self, key_id: str, provider: str, name: ObjectName) -> None:
+    async def record(self, key_id: str, provider: str, name: ObjectName, note: str = "") -> None:
         """Record a new object, before its id is told. Raises `RefusedRequest` (403, 503)."""
         new = objects_pb2.NewObject(
             key_id=key_id,
             provider=provider,
             name=objects_pb2.ObjectName(kind=name.kind, object_id=name.id),
+            note=note,
         )
         request = objects_pb2.RecordObjectsRequest(objects=[new])
         try:

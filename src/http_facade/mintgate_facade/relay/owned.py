@@ -8,6 +8,8 @@ another key's object is a 404, as one that never was.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
@@ -21,6 +23,7 @@ from mintgate_facade.dialects.base import (
     ObjectName,
     RefusedRequest,
 )
+from mintgate_facade.relay.deferred import JOB_NOTE
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.listing import Page, listing_body
 from mintgate_facade.relay.pass_through import (
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 
 OBJECT_BYTES_MAX = 1 << 20
 """Of one object's description."""
+JOB_LIVES_MS = 25 * 3_600_000
+"""A day is a job's longest life when nothing else is said; the rest is its last look, and clocks
+that differ."""
 READS_AT_ONCE = 8
 """Objects of a list that are read at the provider at one time."""
 
@@ -50,6 +56,12 @@ _NO_ROOM = Failure(
     FailureKind.FORBIDDEN,
     "This key owns as many stored objects as it may. Delete some.",
     code="too_many_objects",
+)
+_NOT_CHARGED = Failure(
+    FailureKind.FORBIDDEN,
+    "What was made in the background is read once more to charge it. It can be deleted 25 hours "
+    "after it was begun.",
+    code="not_charged_yet",
 )
 _UNREADABLE = Failure(FailureKind.UPSTREAM_FAILED, "The provider's answer could not be read.")
 
@@ -62,6 +74,7 @@ class Owned:
     core: CoreCalls
     targets: Targets
     uploads: Uploads
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request. Raises `RefusedRequest` and `AnswerAborted`."""
@@ -82,11 +95,19 @@ class Owned:
         exchange.key_id = found.key_id
         if creates and found.room < 1:
             raise RefusedRequest(_NO_ROOM)
+        if exchange.route.access is Access.FORGET:
+            self._check_charged(found)
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
             await self._relay(exchange, response, found)
         finally:
             response.close()
+
+    def _check_charged(self, found: FindObjectsResponse) -> None:
+        """Keep what a job is polled by until the job is over for certain."""
+        for each in found.objects:
+            if each.note == JOB_NOTE and self.now_ms() < each.created_at_ms + JOB_LIVES_MS:
+                raise RefusedRequest(_NOT_CHARGED)
 
     async def _relay(
         self, exchange: Exchange, response: aiohttp.ClientResponse, found: FindObjectsResponse

@@ -127,9 +127,9 @@ class Targets:
         return self._registry.hint(exchange.target.provider, model)
 
     async def read(
-        self, exchange: Exchange, admitted: Admitted, path: str
+        self, exchange: Exchange, admitted: Admitted, path: str, method: str = "GET"
     ) -> aiohttp.ClientResponse:
-        """Read another path of the same surface; percent-encoded, without a query.
+        """Ask for another path of the same surface; percent-encoded, without a query or body.
 
         Raises `RefusedRequest` (404, 502, 504).
         """
@@ -139,7 +139,7 @@ class Targets:
         name, value = exchange.found.surface.credential(account.api_key)
         headers[name] = value
         url = exchange.target.url(exchange.found.surface, path, b"")
-        return await self._upstream.open("GET", url, headers, b"")
+        return await self._upstream.open(method, url, headers, b"")
 
     async def open(
         self, exchange: Exchange, admitted: Admitted, body: bytes

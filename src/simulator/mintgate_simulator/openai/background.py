@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mintgate_simulator.refusal import Refusal
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
 KEPT_MAX = 10_000
 """Answers kept; the oldest go first."""
 PREFIX = "/v1/responses/"
+_NO_IDS = frozenset({"/v1/responses/input_tokens", "/v1/responses/compact"})
+
+
+@dataclass(slots=True)
+class _Made:
+    """An answer, and how it is told."""
+
+    plan: Plan
+    looks: int
+    """So many still find it unfinished."""
+    cancelled: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """What it looks like now."""
+        if self.cancelled:
+            return self.plan.response("cancelled", [])
+        if self.looks:
+            return self.plan.response("in_progress", [])
+        return self.plan.response(self.plan.final_status, self.plan.items(), done=True)
 
 
 class Background:
@@ -26,49 +46,52 @@ class Background:
 
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
-        self._kept: OrderedDict[str, tuple[Plan, int]] = OrderedDict()
-        """By id: the answer, and how many looks still find it unfinished."""
+        self._made: OrderedDict[str, _Made] = OrderedDict()
 
     def wanted(self, request: Request) -> bool:
         """Whether a request is about a background answer."""
-        if request.method == "GET":
-            return request.path.startswith(PREFIX)
+        if request.path.startswith(PREFIX) and request.path not in _NO_IDS:
+            return True
         asks = request.method == "POST" and request.path == "/v1/responses"
         # Looked for before it is read: this is also the upstream of the benchmarks.
         mentioned = asks and b'"background"' in request.body
         return mentioned and check.flag(check.body_of(request), "background")
 
     def respond(self, request: Request) -> Answer:
-        """Begin one, or tell how far it is."""
-        if request.method == "GET":
-            return wire.whole(request, self._look(request.path.removeprefix(PREFIX)))
+        """Begin one, tell how far it is, or end it."""
+        if request.path.startswith(PREFIX):
+            response_id, _, below = request.path.removeprefix(PREFIX).partition("/")
+            return self._known(request, self._found(response_id), below)
         body = check.body_of(request)
-        if check.flag(body, "stream"):
-            raise Refusal(
-                400,
-                "This simulator streams no background answers.",
-                param="stream",
-                code="unsupported_parameter",
-            )
+        if body.get("store") is False:
+            raise Refusal(400, "Background mode requires 'store' to be true.", param="store")
         plan = responses.plan(request, self._quirks, body)
-        begun = _object(plan, "queued")
-        self._kept[begun["id"]] = plan, request.controls.polls
-        if len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+        begun = plan.response("queued", [])
+        self._made[begun["id"]] = _Made(plan, request.controls.polls)
+        if len(self._made) > KEPT_MAX:
+            self._made.popitem(last=False)
+        if check.flag(body, "stream"):
+            return responses.streamed(request, self._quirks, plan)
         return wire.whole(request, begun)
 
-    def _look(self, response_id: str) -> dict[str, Any]:
-        found = self._kept.get(response_id)
-        if found is None:
+    def _known(self, request: Request, made: _Made, below: str) -> Answer:
+        match request.method, below:
+            case "GET", "":
+                if request.query_value("stream") == "true":
+                    after = int(request.query_value("starting_after") or -1)
+                    return responses.streamed(request, self._quirks, made.plan, after)
+                document = made.document()
+                made.looks = max(0, made.looks - 1)
+                return wire.whole(request, document)
+            case "POST", "cancel":
+                # One that has ended stays as it is.
+                made.cancelled = made.looks > 0
+                return wire.whole(request, made.document())
+        raise Refusal(404, f"Invalid URL ({request.method} {request.path})")
+
+    def _found(self, response_id: str) -> _Made:
+        made = self._made.get(response_id)
+        if made is None:
             message = f"Response with id '{response_id}' not found."
             raise Refusal(404, message, param="id")
-        plan, looks = found
-        if looks:
-            self._kept[response_id] = plan, looks - 1
-            return _object(plan, "in_progress")
-        return _object(plan, plan.final_status)
-
-
-def _object(plan: Plan, status: str) -> dict[str, Any]:
-    done = status == plan.final_status
-    return plan.response(status, plan.items() if done else [], done=done) | {"background": True}
+        return made

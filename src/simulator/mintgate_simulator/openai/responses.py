@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mintgate_simulator.answer import Stream
@@ -58,6 +59,7 @@ class Plan:
     searches: int
     chunks: int | None
     usage: dict[str, Any] | None
+    background: bool = False
 
     def items(self) -> list[dict[str, Any]]:
         """The finished output items, in the order they are made."""
@@ -115,7 +117,7 @@ class Plan:
             "object": "response",
             "created_at": CREATED_AT_S,
             "status": status,
-            "background": False,
+            "background": self.background,
             "error": None,
             "incomplete_details": None,
             **self.fields,
@@ -156,10 +158,15 @@ def create(request: Request, quirks: Quirks) -> Answer:
     if not check.flag(body, "stream"):
         response = planned.response(planned.final_status, planned.items(), done=True)
         return wire.whole(request, response, account=quirks.headers)
+    return streamed(request, quirks, planned)
+
+
+def streamed(request: Request, quirks: Quirks, planned: Plan, after: int = -1) -> Stream:
+    """A response as a stream, from the event after a numbered one."""
     writer = EventWriter()
     return Stream(
         headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
-        events=response_events(planned, writer),
+        events=islice(response_events(planned, writer), after + 1, None),
         failure=writer.failure,
         ping=wire.PING,
         crlf_allowed=True,
@@ -195,6 +202,7 @@ def plan(request: Request, quirks: Quirks, body: dict[str, Any]) -> Plan:
         searches=controls.searches,
         chunks=controls.chunks,
         usage=quirks.response_usage(usage, controls, model) if controls.usage else None,
+        background=check.flag(body, "background"),
     )
 
 

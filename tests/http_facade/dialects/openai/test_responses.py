@@ -7,9 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
-from mintgate.v1.unit_pb2 import UNIT_INPUT_IMAGE_TOKENS, UNIT_WEB_SEARCHES
+from mintgate.v1.unit_pb2 import (
+    UNIT_INPUT_IMAGE_TOKENS,
+    UNIT_INPUT_TOKENS,
+    UNIT_WEB_SEARCHES,
+)
 from mintgate_facade.dialects.base import Ask, Policy, RefusedRequest, Route
 from mintgate_facade.dialects.openai import OpenAIDialect
+from mintgate_facade.dialects.openai.background import OPERATION
 
 Read = Callable[..., Ask]
 Refusal = Callable[..., RefusedRequest]
@@ -133,6 +138,18 @@ def test_a_fitted_limit_goes_to_the_routes_own_field(read: Read) -> None:
     assert orjson.loads(body) == response(max_output_tokens=4096)
 
 
+def test_background(read: Read, refusal: Refusal) -> None:
+    """An answer made in the background leaves a job, where the vendor's routes can poll it."""
+    asked = response(background=True, max_output_tokens=64)
+    ask = read("openai", "responses", asked)
+    assert ask.later is not None
+    assert ask.later.operation == OPERATION
+    assert ask.later.units == {UNIT_INPUT_TOKENS: ask.delivered_input_tokens}
+    assert ask.creates == "response"
+    assert read("openai", "responses", response(background=False)).later is None
+    assert refusal("xai", "responses", asked).failure.param == "background"
+
+
 _SEARCH = {"type": "web_search_preview"}
 
 
@@ -143,7 +160,8 @@ _SEARCH = {"type": "web_search_preview"}
         (response(conversation="conv_1"), "conversation"),
         (response(conversation={"id": "conv_1"}), "conversation"),
         (response(prompt={"id": "pmpt_1"}), "prompt"),
-        (response(background=True), "background"),
+        (response(background="yes"), "background"),
+        (response(background=True, store=False), "store"),
         (response(context_management=[{"type": "compaction"}]), "context_management"),
         (response(reasoning={"mode": "pro"}), "reasoning.mode"),
         (response(service_tier="ultrafast"), "service_tier"),

@@ -25,7 +25,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
-    """The defaults are OpenAI's own."""
+    """The defaults are OpenAI's own, but for what only its routes can serve."""
 
     name: str = "openai"
     limit_field: str = "max_completion_tokens"
@@ -47,6 +47,8 @@ class Flavor:
     tiers: frozenset[str] = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
     """Values of `service_tier` whose price is known. OpenAI's `ultrafast` is not among
     them: it is billed above every tier that the price book knows."""
+    background: bool = False
+    """Responses may be made in the background, and asked for by their id."""
     hosted_search: bool = True
     """Web search in Responses stops at `max_tool_calls`."""
     forbidden: Mapping[str, str] = field(default_factory=dict)

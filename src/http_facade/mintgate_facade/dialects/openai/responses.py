@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mintgate.v1.ledger_pb2 import Bound
-from mintgate.v1.unit_pb2 import UNIT_WEB_SEARCHES, UnitCount
+from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS, UNIT_WEB_SEARCHES, UnitCount
 
-from mintgate_facade.dialects.base import Ask, ObjectName, RequestView
+from mintgate_facade.dialects.base import Ask, LaterWork, ObjectName, RequestView
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
     Fields,
@@ -18,6 +18,7 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.counted import delivered_input
+from mintgate_facade.dialects.openai import background
 from mintgate_facade.dialects.openai.chat import (
     input_units,
     refuse_unbounded,
@@ -40,15 +41,17 @@ _FORBIDDEN = {
     "prompt": (
         f"'prompt' names a stored template, {_SHARED}. Send its text in 'instructions' and 'input'."
     ),
-    "background": (
-        "'background' answers before the cost is known. Leave it out, and set 'stream' to read the "
-        "answer as it is made."
-    ),
     "context_management": (
         "'context_management' lets the provider run further passes without a limit. Shorten the "
         "input yourself."
     ),
 }
+
+
+_NO_BACKGROUND = (
+    "'background' is not served for this provider. Leave it out, and set 'stream' to read the "
+    "answer as it is made."
+)
 
 
 def read_response(request: RequestView, flavor: Flavor) -> Ask:
@@ -81,6 +84,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
     )
     fees = [UnitCount(unit=UNIT_WEB_SEARCHES, count=calls.searches)] if calls.searches else []
     text_size = len(request.body) - content.media_bytes
+    delivered = delivered_input(tokens, text_size, content.media_tokens)
     return Ask(
         model=model,
         bound=Bound(
@@ -100,7 +104,22 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         uses=tuple(uses),
         # OpenAI keeps a response for 30 days unless it is told not to.
         creates="" if document.get("store") is False else "response",
-        delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
+        later=_later(document, flavor, delivered),
+        delivered_input_tokens=delivered,
+    )
+
+
+def _later(document: Fields, flavor: Flavor, delivered: int) -> LaterWork | None:
+    """Read whether the answer is made in the background."""
+    if not flag(document, "background"):
+        return None
+    if not flavor.background:
+        raise refused(_NO_BACKGROUND, "background", "unsupported_parameter")
+    if document.get("store") is False:
+        # Nobody could read it, this gateway included.
+        raise refused("'background' needs 'store': it is read when it is done.", "store")
+    return LaterWork(
+        background.OPERATION, background.state_of(delivered), {UNIT_INPUT_TOKENS: delivered}
     )
 
 

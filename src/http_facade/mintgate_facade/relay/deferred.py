@@ -1,0 +1,156 @@
+"""Answers that only name what the provider goes on with: their hold becomes that of a job.
+
+Nobody learns the name before the ledger knows the job and the object has its owner. From
+then on whoever polls settles it, whatever becomes of the client, of this process or the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mintgate.v1 import ledger_pb2
+from mintgate.v1.jobs_pb2 import StartJob
+from mintgate.v1.ledger_pb2 import Operation
+from mintgate.v1.unit_pb2 import UNIT_OUTPUT_TOKENS
+
+from mintgate_facade.dialects.base import BrokenAnswer, ObjectName, RefusedRequest
+from mintgate_facade.relay.answer import BROKEN_ANSWER, UPSTREAM_BROKEN, relay_rest
+from mintgate_facade.relay.asgi import AnswerAborted
+from mintgate_facade.relay.charges import NotDurableError
+from mintgate_facade.relay.failures import LEDGER_AWAY
+from mintgate_facade.relay.holds import unit_counts
+from mintgate_facade.relay.link import LinkAwayError, Submitter
+from mintgate_facade.relay.upstream import BROKEN
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from mintgate_facade.dialects.base import LaterWork, Meter
+    from mintgate_facade.relay.exchange import Admitted, Exchange
+    from mintgate_facade.relay.held import Held
+    from mintgate_facade.relay.objects import Objects
+    from mintgate_facade.relay.targets import Targets
+
+_log = logging.getLogger("mintgate.jobs")
+
+START_WAIT_S = 10.0
+"""How long an answer waits for its job to be in the ledger; a core restarts within it."""
+OPENING_BYTES_MAX = 1 << 20
+"""Of an answer, until it has named what it stands for."""
+JOB_NOTE = "job"
+"""The note on an object that a job is polled by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferrals:
+    """What requests for such work share."""
+
+    link: Submitter
+    objects: Objects
+    targets: Targets
+
+    async def relay(
+        self,
+        exchange: Exchange,
+        admitted: Admitted,
+        held: Held,
+        response: aiohttp.ClientResponse,
+    ) -> None:
+        """Relay a successful (2xx) answer once its job is started.
+
+        Raises `RefusedRequest` when it names nothing or the job cannot be started, and
+        `AnswerAborted` when a stream breaks off after that.
+        """
+        content_type = response.headers.get("content-type", "")
+        meter = exchange.dialect.meter(exchange.route, held.ask, content_type)
+        held.answer_begins(meter)
+        try:
+            opening, ended = await _opening(response, meter)
+        except BROKEN_ANSWER:
+            await _charge_broken(held)
+            raise RefusedRequest(UPSTREAM_BROKEN) from None
+        object_id = meter.reading().provider_request_id
+        try:
+            await self._start(exchange, held, object_id)
+            name = ObjectName(held.ask.creates, object_id)
+            await self.objects.record(
+                held.reserved.key_id, exchange.target.slug, name, note=JOB_NOTE
+            )
+        except RefusedRequest:
+            await self._cancel(exchange, admitted, object_id)
+            if not held.deferred:
+                await _charge_broken(held)
+            raise
+        if ended:
+            headers = exchange.relayed(response.raw_headers)
+            await exchange.send_whole(response.status, headers, opening)
+        else:
+            await relay_rest(exchange, held, response, meter, opening)
+
+    async def _start(self, exchange: Exchange, held: Held, object_id: str) -> None:
+        """Make the hold that of a job. Raises `RefusedRequest` (503)."""
+        later = held.ask.later
+        if later is None:
+            raise LookupError("nothing goes on after this answer")
+        start = StartJob(
+            hold_id=exchange.id,
+            hold_token=held.reserved.hold_token,
+            surface=exchange.found.surface.name,
+            operation=later.operation,
+            object_id=object_id,
+            state=later.state,
+            units=unit_counts(_worst(later, held)),
+            variants=held.ask.bound.variants,
+        )
+        try:
+            result = await self.link.submit(Operation(start_job=start), START_WAIT_S)
+        except LinkAwayError:
+            raise RefusedRequest(LEDGER_AWAY) from None
+        if not result.HasField("started_job"):
+            _log.error("a job was not started: %s", result.error.message)
+            raise RefusedRequest(LEDGER_AWAY)
+        held.defer()
+
+    async def _cancel(self, exchange: Exchange, admitted: Admitted, object_id: str) -> None:
+        """Stop what nobody will ever ask for; where that fails it costs what it costs."""
+        path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}/cancel"
+        with contextlib.suppress(RefusedRequest, *BROKEN):
+            response = await self.targets.read(exchange, admitted, path, "POST")
+            response.close()
+
+
+async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[bytes, bool]:
+    """Read until the answer has named its object: what may pass, and whether that is all.
+
+    The client may leave meanwhile. Raises one of `BROKEN_ANSWER`.
+    """
+    opening = b""
+    while chunk := await response.content.readany():
+        opening += meter.feed(chunk)
+        if meter.reading().provider_request_id:
+            return opening, False
+        if len(opening) > OPENING_BYTES_MAX:
+            raise BrokenAnswer(f"no name within {OPENING_BYTES_MAX} bytes")
+    opening += meter.close()
+    if not meter.reading().provider_request_id:
+        raise BrokenAnswer("an answer that names nothing")
+    return opening, True
+
+
+def _worst(later: LaterWork, held: Held) -> dict[int, int]:
+    """What is charged for a job whose end is never known: the most that it may have made."""
+    output_tokens = held.reserved.output_tokens * max(1, held.ask.bound.choices)
+    return {**later.units, UNIT_OUTPUT_TOKENS: output_tokens}
+
+
+async def _charge_broken(held: Held) -> None:
+    """Charge what was delivered of an answer that nobody can ask for again."""
+    try:
+        await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
+    except NotDurableError:
+        _log.error("its charge is on no disk yet")
+        raise AnswerAborted from None
