@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import httpx
+from deepgram import DeepgramClient
+from deepgram.environment import DeepgramClientEnvironment
 from elevenlabs import ElevenLabs
 from mintgate.v1.ledger_pb2 import EVENT_STATUS_COMPLETED, SettledBy
 
 from tests.buyer import Buyer
 from tests.harness import Installation
+
+with warnings.catch_warnings():
+    # Deepgram's SDK asks websockets for names that it deprecates, when they are first needed.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    importlib.import_module("deepgram.core.websocket_compat")
+    importlib.import_module("deepgram.listen.v1.raw_client")
 
 SDK_WAIT_S = 30.0
 
@@ -27,6 +37,24 @@ def elevenlabs_clients(gateway: Installation) -> Iterator[Callable[[str], Eleven
             return ElevenLabs(
                 base_url=f"{gateway.url}/elevenlabs", api_key=secret, httpx_client=http
             )
+
+        yield make
+
+
+@contextmanager
+def deepgram_clients(gateway: Installation) -> Iterator[Callable[[str], DeepgramClient]]:
+    """The same of Deepgram's SDK, whose environment names four addresses."""
+    environment = DeepgramClientEnvironment(
+        base=f"{gateway.url}/deepgram",
+        production=f"{gateway.url}/deepgram".replace("http", "ws", 1),
+        agent=f"{gateway.url}/deepgram".replace("http", "ws", 1),
+        agent_rest=f"{gateway.url}/deepgram",
+    )
+    with ExitStack() as connections:
+
+        def make(secret: str) -> DeepgramClient:
+            http = connections.enter_context(httpx.Client(timeout=SDK_WAIT_S))
+            return DeepgramClient(api_key=secret, environment=environment, httpx_client=http)
 
         yield make
 

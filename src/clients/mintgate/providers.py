@@ -39,6 +39,7 @@ SIMULATED_PATHS: Final[dict[str, str]] = {
     "mistral": "/mistral",
     "cerebras": "/cerebras",
     "elevenlabs": "/elevenlabs",
+    "deepgram": "/deepgram",
 }
 """Where the simulator serves the twin of each provider that it has."""
 

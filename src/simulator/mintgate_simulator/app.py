@@ -18,6 +18,7 @@ from .anthropic import AnthropicTwin
 from .anthropic import wire as anthropic_wire
 from .control import HEADER, Fault, parse
 from .credentials import REJECTED_KEY, carries_minted_key
+from .deepgram import DeepgramTwin
 from .elevenlabs import ElevenLabsTwin
 from .gemini import GeminiTwin
 from .openai import OpenAITwin
@@ -63,6 +64,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
         "gemini": GeminiTwin(),
         "elevenlabs": ElevenLabsTwin(),
+        "deepgram": DeepgramTwin(),
     }
     return Simulator({**twins, **vendor_twins()})
 

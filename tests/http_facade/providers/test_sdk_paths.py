@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anthropic
 import cerebras.cloud.sdk
+import deepgram
 import elevenlabs
 import mistralai.client
 import openai
@@ -53,6 +54,7 @@ def _fern_calls(package: Path) -> list[tuple[str, str]]:
     return sorted((method, f"/{path}") for method, path in found)
 
 
+DEEPGRAM_CALLS = _fern_calls(Path(deepgram.__file__).parent)
 ELEVENLABS_CALLS = _fern_calls(Path(elevenlabs.__file__).parent)
 COMPATIBLE = ("xai", "moonshot", "minimax", "deepseek", "mistral", "cerebras")
 """Vendors that are used with OpenAI's SDK; all of its paths have a row at each of them."""
@@ -69,6 +71,7 @@ def test_the_paths_were_found() -> None:
     assert len([path for path in ANTHROPIC_PATHS if path.startswith("/v1/")]) > 90
     assert len(GOOGLE_PATHS) > 15
     assert len(ELEVENLABS_CALLS) > 400
+    assert len(DEEPGRAM_CALLS) > 45
     assert len(MISTRAL_PATHS) > 200
     assert {"/v1/chat/completions", "/v1/tcp_warming"} <= set(CEREBRAS_PATHS)
 
@@ -103,10 +106,14 @@ def test_cerebras(path: str) -> None:
     assert _is_covered("cerebras", path)
 
 
-@pytest.mark.parametrize(("method", "path"), ELEVENLABS_CALLS)
-def test_elevenlabs(method: str, path: str) -> None:
-    """The same for ElevenLabs, by method: nothing is covered by a row of another."""
-    found = REGISTRY.provider("elevenlabs").match(method, path)
+@pytest.mark.parametrize(
+    ("slug", "method", "path"),
+    [("elevenlabs", *call) for call in ELEVENLABS_CALLS]
+    + [("deepgram", *call) for call in DEEPGRAM_CALLS],
+)
+def test_by_method(slug: str, method: str, path: str) -> None:
+    """The same for ElevenLabs and Deepgram: nothing is covered by a row of another method."""
+    found = REGISTRY.provider(slug).match(method, path)
     assert found is not None
     assert found.route.reason or found.route.policy is not Policy.DENIED
 

@@ -14,6 +14,7 @@ from mintgate_facade.dialects.base import Dialect, Policy, Route
 from mintgate_facade.providers.anthropic import ANTHROPIC
 from mintgate_facade.providers.base import Found, Provider, Surface
 from mintgate_facade.providers.cerebras import CEREBRAS
+from mintgate_facade.providers.deepgram import DEEPGRAM
 from mintgate_facade.providers.deepseek import DEEPSEEK
 from mintgate_facade.providers.elevenlabs import ELEVENLABS
 from mintgate_facade.providers.gemini import GEMINI
@@ -38,6 +39,7 @@ PROVIDERS: tuple[Provider, ...] = (
     MISTRAL,
     CEREBRAS,
     ELEVENLABS,
+    DEEPGRAM,
 )
 """In the order in which they are asked for a path without a prefix."""
 

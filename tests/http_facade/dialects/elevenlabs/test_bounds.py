@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import httpx
@@ -12,7 +11,7 @@ from mintgate_simulator.elevenlabs import ElevenLabsTwin
 from mintgate_simulator.elevenlabs.speech import DEAR_VOICE
 
 from tests.http_facade.dialects.playing import play
-from tests.http_facade.uploads.sounds import silence
+from tests.http_facade.dialects.recordings import recordings
 
 ROOT = "http://gateway"
 TWIN = ElevenLabsTwin()
@@ -24,19 +23,6 @@ models = st.sampled_from(
     ["eleven_multilingual_v2", "eleven_flash_v2_5", "eleven_v3", "eleven_v4_turbo", None]
 )
 controls = st.sampled_from(["", "usage=none"])
-
-
-@cache
-def recording(kind: str, seconds: float, channels: int) -> bytes:
-    return silence(kind, seconds, channels)
-
-
-recordings = st.builds(
-    recording,
-    st.sampled_from(["wav", "mp3", "flac", "ogg", "m4a", "webm"]),
-    st.sampled_from([0.3, 2, 11.7]),
-    st.sampled_from([1, 2]),
-)
 
 
 def covered(request: httpx.Request, control: str = "") -> None:

@@ -1,0 +1,5 @@
+"""The twin of Deepgram."""
+
+from .twin import DeepgramTwin
+
+__all__ = ["DeepgramTwin"]
