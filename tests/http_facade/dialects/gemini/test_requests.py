@@ -189,6 +189,12 @@ def test_an_image_counts_by_the_resolution_it_asks_for(generate: Callable[..., A
     assert generate(part(large)).bound.input_tokens > usual + 6000
 
 
+def test_audio_makes_no_room_for_a_picture(generate: Callable[..., Ask]) -> None:
+    """The bytes of audio bound its own tokens; those of a picture beside it are held as well."""
+    document = {"contents": [{"parts": [blob("image/png"), blob("audio/wav", "A" * 8_000)]}]}
+    assert generate(document).bound.input_tokens >= 8_000 + 2_240
+
+
 def test_grounding_costs_one_fee_up_to_generation_two(generate: Callable[..., Ask]) -> None:
     """Older models pay a fee for each grounded request, and read what they found."""
     bound = generate(body(tools=[{"google_search": {}}])).bound

@@ -127,6 +127,16 @@ def test_audio_in_and_out_list_their_units(read: Read) -> None:
     assert ask.delivered_input_tokens < 100
 
 
+def test_audio_makes_no_room_for_a_picture(read: Read) -> None:
+    """The bytes of audio bound its own tokens; those of a picture beside it are held as well."""
+    url = "data:image/png;base64,AAAA"
+    image = {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+    audio = {"type": "input_audio", "input_audio": {"data": "A" * 8_000, "format": "wav"}}
+    document = parts(image, audio)
+    ask = read("openai", "chat", document)
+    assert ask.bound.input_tokens >= len(orjson.dumps(document)) - len(url) + 4_096
+
+
 def test_asks_for_usage_where_the_client_did_not(read: Read) -> None:
     """The splice adds one member and leaves the rest of the body alone; the chunk is hidden."""
     document = chat(stream=True)

@@ -32,6 +32,8 @@ class Content:
 
     media_bytes: int = 0
     """Bytes of the body that are media in base64."""
+    audio_bytes: int = 0
+    """The same of audio. They bound its own tokens, and make no room for those of a picture."""
     media_tokens: int = 0
     """Most tokens that this media can be billed as, where its bytes do not bound it."""
     text_size_bytes: int = 0
@@ -82,11 +84,13 @@ class Content:
         mime = (text(blob, "mimeType", where=where) or "").lower()
         if mime.startswith("text/"):
             return
-        self.media_bytes += len(data)
         if mime.startswith("audio/"):
             # 32 tokens a second; the thinnest codec spends 750 bytes on one.
             self.audio = True
-        elif mime.startswith("image/"):
+            self.audio_bytes += len(data)
+            return
+        self.media_bytes += len(data)
+        if mime.startswith("image/"):
             self.image = True
             self.media_tokens += max(IMAGE_TOKENS_MAX, asked_tokens)
         else:

@@ -94,7 +94,7 @@ def read_generate(request: RequestView, *, stream: bool) -> Ask:
     if tools.grounded:
         bound.fees.append(UnitCount(unit=UNIT_GROUNDED_REQUESTS, count=1))
     bound.variants.extend(_variants(document))
-    text_size = len(request.body) - content.media_bytes
+    text_size = len(request.body) - content.media_bytes - content.audio_bytes
     return Ask(
         model=model,
         bound=bound,

@@ -85,7 +85,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         variants=tier_variants(document, flavor),
     )
     stream, body, hide = stream_and_usage(request, flavor)
-    text_size = len(request.body) - content.media_bytes
+    text_size = len(request.body) - content.media_bytes - content.audio_bytes
     return Ask(
         model=model,
         bound=bound,

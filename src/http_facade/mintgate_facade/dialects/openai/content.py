@@ -55,7 +55,9 @@ class Content:
     audio_tokens: bool = True
     """Audio is billed in tokens."""
     media_bytes: int = 0
-    """Bytes of the body that are media in base64."""
+    """Bytes of the body that are pictures or files in base64."""
+    audio_bytes: int = 0
+    """The same of audio. They bound its own tokens, and make no room for those of a picture."""
     media_tokens: int = 0
     """Most tokens that this media can be billed as, where its bytes do not bound it."""
     images: bool = False
@@ -152,7 +154,7 @@ class Content:
         audio = mapping(part, "input_audio", where=where) or {}
         data = text(audio, "data", where=inside(where, "input_audio")) or ""
         self.audio = True
-        self.media_bytes += len(data)
+        self.audio_bytes += len(data)
 
     def _read_file(self, part: Fields, where: str) -> None:
         nested = mapping(part, "file", where=where)

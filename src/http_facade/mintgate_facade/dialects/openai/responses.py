@@ -83,7 +83,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         media_tokens=content.media_tokens,
     )
     fees = [UnitCount(unit=UNIT_WEB_SEARCHES, count=calls.searches)] if calls.searches else []
-    text_size = len(request.body) - content.media_bytes
+    text_size = len(request.body) - content.media_bytes - content.audio_bytes
     delivered = delivered_input(tokens, text_size, content.media_tokens)
     return Ask(
         model=model,

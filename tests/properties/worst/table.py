@@ -1,0 +1,59 @@
+"""Which strategy makes the requests of which metered route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.properties.worst import pieces, tokens
+from tests.properties.worst.case import Strategy, Target
+
+STRATEGIES: Mapping[tuple[str, str], Strategy] = {
+    ("anthropic", "messages"): tokens.messages,
+    ("deepgram", "listen"): pieces.listened,
+    ("deepgram", "read"): pieces.looked_through,
+    ("deepgram", "speak"): pieces.spoken_by_query,
+    ("deepgram", "speak_v2"): pieces.spoken_by_query,
+    ("elevenlabs", "alignment"): pieces.recordings,
+    ("elevenlabs", "conversion"): pieces.recordings,
+    ("elevenlabs", "dialogue"): pieces.spoken,
+    ("elevenlabs", "dialogue_timed"): pieces.spoken,
+    ("elevenlabs", "effect"): pieces.effects,
+    ("elevenlabs", "isolation"): pieces.recordings,
+    ("elevenlabs", "music"): pieces.songs,
+    ("elevenlabs", "music_events"): pieces.songs,
+    ("elevenlabs", "speech"): pieces.spoken,
+    ("elevenlabs", "speech_timed"): pieces.spoken,
+    ("elevenlabs", "transcription"): pieces.recordings,
+    ("elevenlabs", "voice_design"): pieces.designs,
+    ("gemini", "embed"): tokens.embed,
+    ("gemini", "embed_batch"): tokens.embed,
+    ("gemini", "generate"): tokens.generate,
+    ("gemini", "stream"): tokens.generate,
+    ("openai", "chat"): tokens.chat,
+    ("openai", "completions"): tokens.completions,
+    ("openai", "embeddings"): tokens.embeddings,
+    ("openai", "fim"): tokens.completions,
+    ("openai", "images"): pieces.pictures,
+    ("openai", "responses"): tokens.responses,
+    ("openai", "speech"): pieces.speech,
+    ("openai", "transcription"): pieces.transcripts,
+    ("openai", "translation"): pieces.transcripts,
+}
+"""By the name of the dialect and the operation."""
+
+OWN: Mapping[tuple[str, str], Strategy] = {
+    ("minimax", "speech"): pieces.speech_by_character,
+    ("mistral", "ocr"): pieces.pages,
+    ("mistral", "speech"): pieces.speech_by_character,
+    ("mistral", "transcription"): pieces.timed_transcripts,
+    ("xai", "images"): pieces.pictures_by_count,
+    ("xai", "speech"): pieces.speech_by_character,
+}
+"""By the provider's slug and the operation; they go before the others."""
+
+
+def strategy_of(target: Target) -> Strategy | None:
+    """Find the strategy of a route; None when nobody has written one."""
+    operation = target.route.operation
+    own = OWN.get((target.provider.slug, operation))
+    return own or STRATEGIES.get((target.surface.dialect.name, operation))
