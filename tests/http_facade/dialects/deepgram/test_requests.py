@@ -69,6 +69,7 @@ def test_samples_that_nothing_else_could_be(read: Read) -> None:
         ({"diarize_version": "v2"}, ["addon=diarize"]),
         ({"redact": ["false", "pci"]}, ["addon=redact"]),
         ({"keyterm": "", "detect_entities": "false"}, []),
+        ({"keyterm": "no"}, ["addon=keyterm"]),
         ({"mip_opt_out": "TRUE"}, ["mip_opt_out=true"]),
     ],
 )

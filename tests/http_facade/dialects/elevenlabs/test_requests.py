@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD
 from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS, UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_AUDIO_MS
-from mintgate_facade.dialects.base import Ask, FilePart, RefusedRequest
+from mintgate_facade.dialects.base import Ask, FilePart, Meter, RefusedRequest
 from mintgate_facade.dialects.elevenlabs.speech import stated_characters
 
 Read = Callable[..., Ask]
 Refusal = Callable[..., RefusedRequest]
+MeterFor = Callable[..., Meter]
 
 
 def held(ask: Ask) -> dict[int, int]:
@@ -63,6 +65,7 @@ def test_credits_that_are_none(stated: str) -> None:
         ("dialogue", {"inputs": [{"text": "a"}, {}]}, "inputs[1].text"),
         ("voice_design", {"text": "a" * 1_001}, "text"),
         ("voice_design", {"text": "a", "stream_previews": True}, "stream_previews"),
+        ("voice_design", {"text": "a", "model_id": "eleven_flash_v2_5"}, "model_id"),
         ("voice_design", {"text": "a", "remixing_session_id": "x"}, "remixing_session_id"),
         ("effect", {"text": "a", "duration_seconds": 31}, "duration_seconds"),
         ("effect", {"text": "a", "duration_seconds": "30"}, "duration_seconds"),
@@ -94,10 +97,12 @@ def test_refusals(refusal: Refusal, operation: str, document: Any, param: str) -
 
 def test_a_song_that_cannot_be_measured(read: Read, refusal: Refusal) -> None:
     """Samples of unknown channels tell no length: the song must state its own."""
-    pcm = {"output_format": "pcm_44100"}
-    refused = refusal("elevenlabs", "music", {"prompt": "a"}, query=pcm)
-    assert refused.failure.param == "output_format"
-    ask = read("elevenlabs", "music", {"prompt": "a", "music_length_ms": 5_000}, query=pcm)
+    pcm = "output_format=pcm_44100"
+    for query in (pcm, f"{pcm}&output_format=mp3_44100_128", f"output_format=auto&{pcm}"):
+        refused = refusal("elevenlabs", "music", {"prompt": "a"}, query_string=query)
+        assert refused.failure.param == "output_format"
+    document = {"prompt": "a", "music_length_ms": 5_000}
+    ask = read("elevenlabs", "music", document, query_string=pcm)
     assert held(ask) == {UNIT_OUTPUT_AUDIO_MS: 5_000}
 
 
@@ -123,7 +128,52 @@ def test_samples_behind_a_header(read: Read) -> None:
     )
     assert held(ask) == {UNIT_INPUT_AUDIO_MS: 5_000}
     assert ask.counted is not None
-    assert ask.counted.units == {UNIT_INPUT_AUDIO_MS: 1_000}
+    assert ask.counted.units == {UNIT_INPUT_AUDIO_MS: 4_000}
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "product"),
+    [
+        ("conversion", "audio", "voice-changer"),
+        ("isolation", "audio", "audio-isolation"),
+        ("alignment", "file", "forced-alignment"),
+    ],
+)
+def test_a_recording_has_its_products_price(
+    read: Read, refusal: Refusal, operation: str, field: str, product: str
+) -> None:
+    """A cheaper model's name, which the provider would pass over, does not make it cheaper."""
+    files = (FilePart(field, 9, duration_ms=1_000, duration_max_ms=1_000),)
+    assert read("elevenlabs", operation, {}, files=files).model == product
+    cheaper = {"model_id": "scribe_v2"}
+    if operation == "conversion":
+        assert refusal("elevenlabs", operation, cheaper, files=files).failure.param == "model_id"
+    else:
+        assert read("elevenlabs", operation, cheaper, files=files).model == product
+
+
+def test_alignment_takes_no_raw_samples(refusal: Refusal) -> None:
+    """A format that this route does not know makes nothing measurable, or shorter."""
+    files = (FilePart("file", 32_000, unreadable="is not audio"),)
+    document = {"file_format": "pcm_s16le_16", "text": "a"}
+    assert refusal("elevenlabs", "alignment", document, files=files).failure.param == "file"
+
+
+def test_key_terms_are_words_of_any_kind(read: Read) -> None:
+    """A term that reads like a switch is a term, and costs what terms cost."""
+    files = (FilePart("file", 9, duration_ms=1_000, duration_max_ms=1_000),)
+    document = {"model_id": "scribe_v2", "keyterms": ["no"]}
+    ask = read("elevenlabs", "transcription", document, files=files)
+    assert list(ask.bound.variants) == ["addon=keyterms"]
+
+
+def test_a_song_in_another_format_than_asked_for(read: Read, meter_for: MeterFor) -> None:
+    """What cannot be measured after all is charged as the whole hold, never as nothing."""
+    ask = read("elevenlabs", "music", {"prompt": "a"})
+    meter = meter_for("elevenlabs", "music", ask, "audio/pcm")
+    meter.feed(bytes(1_000))
+    meter.close()
+    assert meter.reading().basis == SETTLED_BY_HOLD
 
 
 def test_more_channels_than_are_heard(read: Read) -> None:

@@ -80,7 +80,6 @@ _VERSION = "Only the latest version of a model has a known price. Leave it out."
 _ADDONS = {
     "detect_entities": "addon=detect_entities",
     "diarize": "addon=diarize",
-    "keyterm": "addon=keyterm",
     "redact": "addon=redact",
 }
 
@@ -166,6 +165,9 @@ def _length(query: Query, file: FilePart) -> _Length:
 def _variants(query: Query, model: str) -> tuple[str, ...]:
     """The price variants that the query asks for."""
     found = [variant for name, variant in _ADDONS.items() if asked(query, name)]
+    if any(term.strip() for term in query.get("keyterm", ())):
+        # Terms are words of any kind: "no" is one.
+        found.append("addon=keyterm")
     speakers = asked(query, "diarize_model") or asked(query, "diarize_version")
     if speakers and "addon=diarize" not in found:
         found.append("addon=diarize")

@@ -30,6 +30,10 @@ from mintgate_facade.dialects.media import (
 
 REPEATED = frozenset({"keyterms", "secondary_language_codes"})
 """Fields of a transcription's form that come once for each value."""
+CONVERSION_PRODUCT = "voice-changer"
+ISOLATION_PRODUCT = "audio-isolation"
+ALIGNMENT_PRODUCT = "forced-alignment"
+"""Names of the price book for what has no model to choose, or may leave it out."""
 CHANNELS_MAX = 5
 EDITED_MS_MIN = 10_000
 """A transcript that is edited is billed for at least that long."""
@@ -96,10 +100,24 @@ def read_transcription(request: RequestView) -> Ask:
     )
 
 
-def read_recording(request: RequestView, name: str, product: str) -> Ask:
-    """Bound a recording that is converted, cleaned or aligned; billed by its length alone."""
-    model = model_of(request.document, product)
-    file, _ = _recording(request, name)
+def read_conversion(request: RequestView) -> Ask:
+    """Bound a recording that is spoken by another voice."""
+    file, _ = _recording(request, "audio")
+    return _by_length(file, model_of(request.document, CONVERSION_PRODUCT, mark="_sts_"))
+
+
+def read_isolation(request: RequestView) -> Ask:
+    """Bound a recording that is cleaned."""
+    file, _ = _recording(request, "audio")
+    return _by_length(file, ISOLATION_PRODUCT)
+
+
+def read_alignment(request: RequestView) -> Ask:
+    """Bound a recording that is brought together with its text."""
+    return _by_length(the_audio(request, "file"), ALIGNMENT_PRODUCT)
+
+
+def _by_length(file: FilePart, model: str) -> Ask:
     most = file.duration_max_ms + ROUNDING_MS
     return Ask(
         model=model,
@@ -136,7 +154,7 @@ def _recording(request: RequestView, name: str) -> tuple[FilePart, bool]:
     return FilePart(
         name=file.name,
         size_bytes=file.size_bytes,
-        duration_ms=as_samples,
+        duration_ms=max(as_samples, file.duration_ms),
         duration_max_ms=max(as_samples, file.duration_max_ms),
         channels=file.channels,
     ), True
@@ -163,6 +181,7 @@ def _terms(document: Fields) -> int:
 def _is_asked(document: Fields, name: str) -> bool:
     value = document.get(name, "")
     if name == "keyterms":
-        return any(is_true(term) for term in value)
+        # Terms are words of any kind: "no" is one.
+        return any(term.strip() for term in value)
     # Free text is an instruction, whatever it says.
     return bool(value) if name == "transcript_edit" else is_true(value)

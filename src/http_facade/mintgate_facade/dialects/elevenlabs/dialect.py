@@ -15,7 +15,12 @@ from mintgate_facade.dialects.base import (
 )
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.elevenlabs import errors, models
-from mintgate_facade.dialects.elevenlabs.audio import read_recording, read_transcription
+from mintgate_facade.dialects.elevenlabs.audio import (
+    read_alignment,
+    read_conversion,
+    read_isolation,
+    read_transcription,
+)
 from mintgate_facade.dialects.elevenlabs.sound import music_meter, read_effect, read_music
 from mintgate_facade.dialects.elevenlabs.speech import read_design, read_dialogue, read_speech
 from mintgate_facade.dialects.elevenlabs.terms import TERMS
@@ -55,11 +60,11 @@ class ElevenLabsDialect:
             case "transcription":
                 return read_transcription(request)
             case "conversion":
-                return read_recording(request, "audio", "voice-changer")
+                return read_conversion(request)
             case "isolation":
-                return read_recording(request, "audio", "audio-isolation")
+                return read_isolation(request)
             case "alignment":
-                return read_recording(request, "file", "forced-alignment")
+                return read_alignment(request)
             case "effect":
                 return read_effect(request)
             case "music" | "music_events":
@@ -75,10 +80,10 @@ class ElevenLabsDialect:
         """`ask.body` as it is: no request here has an output limit."""
         return ask.body
 
-    def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:  # noqa: ARG002 - the operation alone tells its framing
+    def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
         """Make the reader of a successful answer."""
         if route.operation in _SONGS:
-            return music_meter(ask)
+            return music_meter(ask, content_type)
         return media_meter(ask, one_document=route.operation in _ONE_DOCUMENT)
 
     def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:

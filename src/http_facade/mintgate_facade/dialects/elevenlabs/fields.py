@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintgate_facade.dialects.checks import Fields, model_name
+from mintgate_facade.dialects.checks import Fields, model_name, refused
 
 _OBJECTS = "They name stored objects, which all users of this gateway would share. Leave them out."
 SHARED = dict.fromkeys(
@@ -21,8 +21,15 @@ SHARED = dict.fromkeys(
 """Fields that reach what other users of the operator's account have made."""
 
 
-def model_of(document: Fields, default: str) -> str:
-    """Read `model_id`, which most routes may leave out."""
+def model_of(document: Fields, default: str, *, mark: str = "") -> str:
+    """Read `model_id`, which most routes may leave out.
+
+    `mark` stands in the names of the route's own models. Another one might be a cheaper
+    name in the price book for what the provider, which passes over it, bills as its own.
+    """
     if document.get("model_id") is None:
         return default
-    return model_name(document, name="model_id")
+    model = model_name(document, name="model_id")
+    if mark not in model:
+        raise refused(f"'{model[:64]}' is no model of this route.", "model_id")
+    return model

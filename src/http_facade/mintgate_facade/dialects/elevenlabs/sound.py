@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
+from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD
 from mintgate.v1.unit_pb2 import UNIT_OUTPUT_AUDIO_MS, UNIT_REQUESTS
 
 from mintgate_facade.dialects.audio_clock import Mp3Clock
@@ -25,6 +27,7 @@ MUSIC_MS_MIN = 3_000
 MUSIC_MS_MAX = 600_000
 
 _COUNTED_FORMATS = ("mp3_", "auto")
+_COUNTED_TYPES = ("audio/mpeg", "audio/mp3", "multipart/")
 _SONG = "Songs that were made before are stored objects, which all users would share."
 
 
@@ -65,8 +68,7 @@ def read_music(request: RequestView, *, measurable: bool) -> Ask:
             "State 'music_length_ms': what this route makes cannot be measured as it passes.",
             "music_length_ms",
         )
-    form = request.query.get("output_format") or "auto"
-    if stated is None and not form.startswith(_COUNTED_FORMATS):
+    if stated is None and not _is_counted(request.query_string):
         raise refused(
             "State 'music_length_ms', or use an MP3 format: others cannot be measured as they "
             "pass.",
@@ -82,17 +84,28 @@ def read_music(request: RequestView, *, measurable: bool) -> Ask:
     )
 
 
-def music_meter(ask: Ask) -> Meter:
-    """Charge a song by its stated length, or by the frames of MP3 in its answer."""
+def music_meter(ask: Ask, content_type: str) -> Meter:
+    """Charge a song by its stated length, or by the frames of MP3 in its answer.
+
+    An answer that is neither MP3 nor has it as a part is charged as the whole hold.
+    """
     stated = ask.counted
     if stated is not None:
         return OpaqueMeter(lambda _size_bytes: stated)
+    if not content_type.startswith(_COUNTED_TYPES):
+        return OpaqueMeter(lambda _size_bytes: Reading(basis=SETTLED_BY_HOLD))
     clock = Mp3Clock()
 
     def by_length(_size_bytes: int) -> Reading:
         return charge_of(ask.model, {UNIT_OUTPUT_AUDIO_MS: min(clock.elapsed_ms, MUSIC_MS_MAX)})
 
     return OpaqueMeter(by_length, clock.see)
+
+
+def _is_counted(query_string: str) -> bool:
+    """Whether every format that the query names can be measured: it may name two."""
+    formats = [v for n, v in parse_qsl(query_string) if n == "output_format"]
+    return all(form.startswith(_COUNTED_FORMATS) for form in formats)
 
 
 def _stated_ms(document: Fields) -> int | None:

@@ -32,6 +32,7 @@ DEAREST_RATE = 2
 """A request beyond an account's concurrency limit is billed double; voices of the library
 have rates of their own. More than this is charged as an overrun."""
 
+_DESIGN_MARK = "_ttv_"
 _HALF_A_CREDIT = (
     "eleven_flash_",
     "eleven_turbo_",
@@ -66,9 +67,9 @@ def read_design(request: RequestView) -> Ask:
     """Bound previews of a voice that is described: one text, billed once for all of them."""
     document = request.document
     forbid(document, SHARED | {"stream_previews": _PREVIEWS})
+    model = model_of(document, DESIGN_MODEL, mark=_DESIGN_MARK)
     written = text(document, "text") or ""
     if flag(document, "auto_generate_text") or not written:
-        model = model_of(document, DESIGN_MODEL)
         ask = _by_character(request, model, DESIGN_CHARACTERS_MAX)
         return replace(ask, in_document=partial(_own_text, model))
     if len(written) > DESIGN_CHARACTERS_MAX:
@@ -76,7 +77,7 @@ def read_design(request: RequestView) -> Ask:
             f"'text' has {len(written)} characters; at most {DESIGN_CHARACTERS_MAX} are allowed.",
             "text",
         )
-    return _by_character(request, model_of(document, DESIGN_MODEL), len(written))
+    return _by_character(request, model, len(written))
 
 
 def stated_characters(model: str, headers: Mapping[str, str]) -> Reading | None:
