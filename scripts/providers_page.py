@@ -54,6 +54,7 @@ _OWNED = {
     Access.USE: "only the key's own object",
     Access.LIST: "only the key's own objects, from the gateway's record",
     Access.FORGET: "only the key's own object",
+    Access.UPLOAD: "the new object becomes the key's; its address is sealed with the key",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from mintgate_core.stores.postgres import PostgresUrl, schema
 from mintgate_simulator.serve import background_simulator
 from xdist.remote import Producer
@@ -14,6 +15,10 @@ from tests.harness import Installation, installation
 from tests.servers.pgbouncer import PgBouncer, running_pgbouncer
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.redis import RedisServer, running_redis
+
+# A busy machine makes examples slowly, and how fast they are made is no property of ours.
+settings.register_profile("mintgate", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("mintgate")
 
 TOGETHER = ("tests/e2e/test_fleet_",)
 """Tests whose paths begin so share servers that are dear to start: one worker runs them all."""

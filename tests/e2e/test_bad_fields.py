@@ -194,7 +194,7 @@ def gemini_rows() -> list[Row]:
         "contents": PARTS,
         "generationConfig": {"maxOutputTokens": 10, "max_output_tokens": 5},
     }
-    stored = [{"parts": [{"fileData": {"fileUri": "files/abc"}}]}]
+    stored = [{"parts": [{"fileData": {"fileUri": "files/a/b"}}]}]
     embed = f"{GEMINI_MODEL.replace('2.5-flash', 'embedding-001')}:embedContent"
     return [
         *changed(*where, "contents", None, [], "hello", 5, {}, [5]),

@@ -312,7 +312,7 @@ def test_spellings_of_json(gateway: Installation, dialect: str, content_type: st
         ("gemini", "POST", f"{GEMINI_MODEL}:batchGenerateContent", 403, "cost"),
         ("gemini", "POST", f"{GEMINI_MODEL}:predict", 403, "generateContent"),
         ("gemini", "POST", "/v1beta/cachedContents", 403, "share one account"),
-        ("gemini", "POST", "/upload/v1beta/files", 403, "share one account"),
+        ("gemini", "GET", "/v1beta/files/of-nobody", 404, "of-nobody"),
         ("gemini", "POST", "/v1alpha/auth_tokens", 403, "credential"),
         ("gemini", "POST", "/v1beta/openai/chat/completions", 403, "Gen AI SDK"),
     ],

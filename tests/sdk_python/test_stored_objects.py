@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
+from google import genai
+from google.genai import errors as genai_errors
 
 from tests.buyer import Buyer
 from tests.harness import Installation
@@ -36,6 +40,11 @@ def anthropic_of(sdks: ExitStack) -> Callable[[Buyer], anthropic.Anthropic]:
     return lambda buyer: sdks.enter_context(
         anthropic.Anthropic(base_url=buyer.gateway.url, api_key=buyer.secret, max_retries=0)
     )
+
+
+def gemini_of(buyer: Buyer) -> genai.Client:
+    options: Any = {"base_url": f"{buyer.gateway.url}/gemini", "api_version": "v1beta"}
+    return genai.Client(api_key=buyer.secret, http_options=options)
 
 
 @pytest.fixture
@@ -170,6 +179,63 @@ def test_anthropic_files(
     assert len(upstream.requests()) == seen
     sdk.beta.files.delete(made[0].id)
     assert [each.id for each in sdk.beta.files.list()] == [made[1].id]
+
+
+@pytest.mark.parametrize("size", [20, 9 << 20], ids=["short", "in two pieces"])
+def test_gemini_files(buyer: Buyer, other: Buyer, upstream: Upstream, size: int) -> None:
+    """A file goes through the gateway to its last byte, and is its key's alone."""
+    sdk, strange = gemini_of(buyer), gemini_of(other)
+    content = bytes(range(256)) * (size // 256 + 1)
+    made = [
+        sdk.files.upload(file=io.BytesIO(content[:size]), config={"mime_type": "text/plain"})
+        for _ in range(2)
+    ]
+    named = [file.name or "" for file in made]
+    assert made[0].size_bytes == size
+    assert sdk.files.get(name=named[0]).uri == made[0].uri
+    assert [file.name for file in sdk.files.list(config={"page_size": 1})] == named[::-1]
+    asked: Any = [made[0], "What does it say?"]
+    sdk.models.generate_content(model="gemini-2.5-flash", contents=asked)
+    sdk.models.count_tokens(model="gemini-2.5-flash", contents=asked)
+    seen = len(upstream.requests())
+    assert list(strange.files.list()) == []
+    attempts: list[Callable[[], object]] = [
+        lambda: strange.files.get(name=named[0]),
+        lambda: strange.files.delete(name=named[0]),
+        lambda: strange.models.generate_content(model="gemini-2.5-flash", contents=asked),
+        lambda: strange.models.count_tokens(model="gemini-2.5-flash", contents=asked),
+    ]
+    for attempt in attempts:
+        with pytest.raises(genai_errors.ClientError) as caught:
+            attempt()
+        assert caught.value.code == 404
+    other.untouched()
+    assert len(upstream.requests()) == seen
+    sdk.files.delete(name=named[0])
+    assert [file.name for file in sdk.files.list()] == [named[1]]
+
+
+def test_a_gemini_upload_is_sealed(buyer: Buyer, upstream: Upstream) -> None:
+    """The address of an upload serves nobody who changed it, and no key that was revoked."""
+    url = f"{buyer.gateway.url}/upload/v1beta/files"
+    start = {
+        "x-goog-api-key": buyer.secret,
+        "x-goog-upload-protocol": "resumable",
+        "x-goog-upload-command": "start",
+        "x-goog-upload-header-content-length": "5",
+    }
+    finish = {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "0"}
+    with httpx.Client(timeout=30) as client:
+        begun = client.post(url, headers=start, json={"file": {}})
+        address = begun.headers["x-goog-upload-url"]
+        assert address.startswith(url)
+        seen = len(upstream.requests())
+        forged = address.replace("upload_id=", "upload_id=0", 1)
+        assert client.post(forged, headers=finish, content=b"12345").status_code == 401
+        with buyer.gateway.client() as core:
+            core.keys.revoke(buyer.key_id)
+        assert client.post(address, headers=finish, content=b"12345").status_code == 401
+    assert len(upstream.requests()) == seen
 
 
 def test_a_list_of_nobody(gateway: Installation) -> None:

@@ -37,6 +37,7 @@ from mintgate_facade.relay.objects import Objects
 from mintgate_facade.relay.outbox import Outbox
 from mintgate_facade.relay.owned import Owned
 from mintgate_facade.relay.recent import RecentSettles
+from mintgate_facade.relay.resumable import Resumable, Seal
 from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
@@ -146,14 +147,22 @@ class _Running:
         self.durations = Durations(settings.audio_duration_max_ms)
         self.tasks = TaskSet()
         self.core = Core(channel, token)
-        core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
         targets = Targets(settings.accounts, self.upstream, settings.registry)
         charges = Charges(self.link, self.outbox)
-        objects = Objects(ObjectsServiceStub(channel), token)
-        uploads = Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations)
         self.poller = Poller(
             JobsServiceStub(channel), token, self.link, charges, targets, self.upstream
         )
+        self.gateway = self._gateway(settings, targets, charges, traces)
+        self.metrics.watch(self.link, self.outbox, self.holds)
+
+    def _gateway(
+        self, settings: FacadeSettings, targets: Targets, charges: Charges, traces: Traces | None
+    ) -> Gateway:
+        token, channel = settings.service_token, self.channel
+        core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
+        objects = Objects(ObjectsServiceStub(channel), token)
+        uploads = Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations)
+        seal = Seal.of(token)
         control = create_control(
             self.core,
             self.ready,
@@ -161,7 +170,7 @@ class _Running:
             simulated=settings.simulated,
         )
         names = [prefix for provider in PROVIDERS for prefix in provider.all_prefixes]
-        self.gateway = Gateway(
+        return Gateway(
             targets=targets,
             metered=Metered(
                 self.link,
@@ -175,7 +184,13 @@ class _Running:
                 settings.hold_ttl_ms,
             ),
             unmetered=Unmetered(core_calls, targets, objects),
-            owned=Owned(objects, core_calls, targets, uploads),
+            owned=Owned(
+                objects,
+                core_calls,
+                targets,
+                uploads,
+                Resumable(objects, core_calls, targets, uploads, seal, settings.public_url),
+            ),
             control=control,
             metrics=self.metrics,
             body_wait_s=settings.bounds.body_wait_s,
@@ -184,7 +199,6 @@ class _Running:
             control_methods=lambda path: served_methods(control, path),
             traces=traces,
         )
-        self.metrics.watch(self.link, self.outbox, self.holds)
 
     @classmethod
     async def open(cls, settings: FacadeSettings, traces: Traces | None) -> _Running:

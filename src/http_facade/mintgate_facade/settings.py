@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mintgate.channel import Tls
-from mintgate.config import ConfigError
+from mintgate.config import DEFAULT, ConfigError
 from mintgate.places import ANY_ORIGIN
 from mintgate.providers import DEFAULT_BASE_URLS, SIMULATED_PATHS
 from mintgate.tls import core_tls
@@ -54,6 +54,8 @@ class FacadeSettings:
     """By provider slug; providers without an account are not served."""
     registry: Registry = REGISTRY
     core_tls: Tls | None = None
+    public_url: str = ""
+    """Where users find the gateway; empty: where a request came to."""
     hold_ttl_ms: int = 0
     upload_bytes_max: int = 100 << 20
     audio_duration_max_ms: int = 4 * 3_600_000
@@ -97,6 +99,7 @@ class FacadeSettings:
             simulated=settings.simulated,
             accounts=_accounts(settings, registry),
             registry=registry,
+            public_url=settings.public_url if settings.sources.get("public_url") != DEFAULT else "",
             hold_ttl_ms=settings.hold_ttl_ms,
             drain_s=settings.drain_seconds,
             bounds=HttpBounds(

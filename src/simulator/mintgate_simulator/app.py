@@ -21,6 +21,7 @@ from .credentials import REJECTED_KEY, carries_minted_key
 from .deepgram import DeepgramTwin
 from .elevenlabs import ElevenLabsTwin
 from .gemini import GeminiTwin
+from .gemini.files import KeepingGemini
 from .openai import OpenAITwin
 from .openai import wire as openai_wire
 from .record import Record, Recorder
@@ -62,7 +63,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     twins: dict[str, Twin] = {
         "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True),
         "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
-        "gemini": GeminiTwin(),
+        "gemini": KeepingGemini(GeminiTwin()),
         "elevenlabs": ElevenLabsTwin(),
         "deepgram": DeepgramTwin(),
     }

@@ -105,7 +105,7 @@ def test_what_is_not_in_the_table_does_not_match(path: str) -> None:
         (ANTHROPIC, "POST", "/v1/complete"),
         (GEMINI, "POST", "/v1beta/models/m:predict"),
         (GEMINI, "POST", "/v1beta/models/m:batchGenerateContent"),
-        (GEMINI, "POST", "/upload/v1beta/files"),
+        (GEMINI, "POST", "/upload/v1beta/fileSearchStores/s:uploadToFileSearchStore"),
         (GEMINI, "POST", "/v1beta/files:register"),
         (GEMINI, "POST", "/v1alpha/auth_tokens"),
         (GEMINI, "POST", "/v1beta/openai/chat/completions"),

@@ -61,6 +61,8 @@ class Access(enum.StrEnum):
     """Lists them: the gateway's own record says which."""
     FORGET = "forget"
     """Deletes the one in the path."""
+    UPLOAD = "upload"
+    """Makes one in several requests, by Google's resumable protocol."""
 
 
 class ObjectName(NamedTuple):
@@ -90,6 +92,8 @@ class Route:
     kind: str = ""
     """Of the objects of an owned route, for example "file"."""
     access: Access | None = None
+    lists: str = ""
+    """The field of a list's answer that holds the objects, where it is Google's shape."""
     repeated: frozenset[str] = frozenset()
     """Fields of the form that may come more than once, besides names that end in `[]`."""
     of_key: Callable[[Key], bytes] | None = None

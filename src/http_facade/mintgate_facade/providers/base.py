@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mintgate_facade.dialects.base import Access, BodyKind, Dialect, Policy, Route
@@ -197,6 +197,12 @@ def owned(
     return Route(
         method, path, Policy.OWNED, f"{kind}_{access}", body=body, kind=kind, access=access
     )
+
+
+def google_kept(path: str, kind: str, field: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:
+    """`kept`, where lists are Google's: `field` and `nextPageToken`."""
+    listed, *others = kept(path, kind, *beyond)
+    return (replace(listed, lists=field), *others)
 
 
 def kept(path: str, kind: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 
+from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.dialects.gemini import GeminiDialect
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    free,
+    google_kept,
+    local,
+    metered,
+    owned,
+)
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
@@ -53,6 +63,15 @@ GEMINI = Provider(
                 free("POST", "/v1beta/models/{model}:computeTokens", "count_tokens"),
                 local("/v1beta/models"),
                 local("/v1beta/models/{model}"),
+                *(
+                    owned("POST", path, "file", Access.UPLOAD, body=BodyKind.BYTES)
+                    for path in (
+                        "/upload/v1beta/files",
+                        "/upload/v1/files",
+                        "/upload/v1alpha/files",
+                    )
+                ),
+                *google_kept("/v1beta/files", "file", "files", ("GET", ":download")),
                 *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
                 *denied(
                     _DEFERRED,

@@ -220,6 +220,22 @@ async def admit_upload(
         yield Admitted(presented.secret_sha256, presented.query, view, upload.body)
 
 
+@contextlib.asynccontextmanager
+async def admit_sealed(
+    exchange: Exchange, uploads: Uploads, query: bytes
+) -> AsyncIterator[Admitted]:
+    """Receive an upload whose address itself says whose it is; `query` is what upstream gets.
+
+    Raises `RefusedRequest` (400, 413, 415, 503) and `ClientGoneError`.
+    """
+    scope = exchange.scope
+    headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
+    length = _content_length(scope["headers"])
+    async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
+        view = RequestView(body=b"", document={}, headers=headers, files=upload.files)
+        yield Admitted(b"", query, view, upload.body)
+
+
 def _content_length(headers: Headers) -> int:
     for name, value in headers:
         if name == b"content-length":

@@ -34,6 +34,12 @@ ENDED_BY_REVOCATION = Failure(
     code="key_revoked",
 )
 
+NO_ROOM = Failure(
+    FailureKind.FORBIDDEN,
+    "This key owns as many stored objects as it may. Delete some.",
+    code="too_many_objects",
+)
+
 _FIXED = {
     reasons.ERROR_REASON_UNAUTHENTICATED: Failure(
         FailureKind.UNAUTHENTICATED, "The API key is not known to this gateway."

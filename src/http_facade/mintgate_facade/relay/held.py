@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ _log = logging.getLogger("mintgate.relay")
 
 DRAIN_WAIT_S = 60.0
 """How long the answer of a client that has left is read on, where its key says so."""
+ANSWER_KEPT_MS = 30 * 24 * 3_600_000
+"""OpenAI keeps a stored response for 30 days."""
 PROVIDER_REQUEST_ID_CHARACTERS_MAX = 128
 
 
@@ -98,15 +101,19 @@ class Held:
         """
         if self._deferred and (self.meter is None or not self.meter.final):
             return
+        charge = self.begin_charge(status)
+        # Beside the charge, so that the end of an answer waits for the longer of the two.
+        records = self.ask.creates and not self._deferred
+        recording = asyncio.ensure_future(self._record()) if records else None
         try:
-            settled = await self._charges.durable(self.begin_charge(status))
+            settled = await self._charges.durable(charge)
         finally:
             if self._settling is not None:
                 self._settling.end()
+            if recording is not None:
+                await recording
         if settled is not None:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
-        if self.ask.creates and not self._deferred:
-            await self._record()
 
     async def _record(self) -> None:
         """Record whose the stored answer is, before its end is told.
@@ -118,7 +125,9 @@ class Held:
             return
         name = ObjectName(self.ask.creates, reading.provider_request_id)
         try:
-            await self._objects.record(self.reserved.key_id, self._exchange.target.slug, name)
+            await self._objects.record(
+                self.reserved.key_id, self._exchange.target.slug, name, ttl_ms=ANSWER_KEPT_MS
+            )
         except RefusedRequest as refused:
             _log.warning("a stored %s is nobody's: %s", name.kind, refused)
 

@@ -3,6 +3,7 @@
 OpenAI: `limit`, `after`, `before`, `order` (openai/pagination.py). Anthropic: `limit`,
 `after_id`, `before_id`, and since 2.0 `page` and `ids` (anthropic/resources/beta/files.py).
 Both answer `data`, `has_more`, `first_id` and `last_id`; Anthropic also `next_page`.
+Google: `pageSize`, `pageToken`; it answers a field of its own and `nextPageToken`.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ class Page:
         """
         if named:
             return cls(tuple(each for each in named[:LIMIT_MAX] if each in owned), has_more=False)
-        limit = _limit(query.get("limit"))
+        limit = _limit(query.get("limit") or query.get("pageSize"))
         order = query.get("order", "desc")
         if order not in {"asc", "desc"}:
             raise _refused("order", "must be 'asc' or 'desc'")
         ids = list(owned) if order == "desc" else list(reversed(owned))
         page = query.get("page", "").removeprefix(_PAGE)
-        after = query.get("after") or query.get("after_id") or page
+        after = query.get("after") or query.get("after_id") or query.get("pageToken") or page
         before = query.get("before") or query.get("before_id")
         if after:
             ids = ids[ids.index(after) + 1 :] if after in ids else []
@@ -52,6 +53,16 @@ class Page:
             # The page that ends there, not the first one.
             return cls(tuple(ids[-limit:]), len(ids) > limit)
         return cls(tuple(ids[:limit]), len(ids) > limit)
+
+
+def google_listing(field: str, described: Sequence[bytes], page: Page) -> bytes:
+    """Build Google's list; empty fields are left out."""
+    body: dict[str, object] = {}
+    if described:
+        body[field] = [orjson.Fragment(each) for each in described]
+    if page.has_more:
+        body["nextPageToken"] = page.ids[-1]
+    return orjson.dumps(body)
 
 
 def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str]) -> bytes:

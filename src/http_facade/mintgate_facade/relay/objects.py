@@ -81,6 +81,19 @@ class Objects:
                 )
         return found
 
+    async def in_force(self, key_id: str, caller: Caller, provider: str) -> None:
+        """Refuse (401, 403, 503) a key that may not be used any more."""
+        request = objects_pb2.FindObjectsRequest(
+            key_id=key_id,
+            provider=provider,
+            origin=caller.origin,
+            client_address=caller.client_address,
+        )
+        try:
+            await self._stub.FindObjects(request, timeout=CALL_WAIT_S, metadata=self._metadata)
+        except grpc.RpcError as failure:
+            raise RefusedRequest(refusal_of(failure)) from None
+
     async def all_of(
         self, secret_sha256: bytes, caller: Caller, provider: str, kind: str
     ) -> list[OwnedObject]:
@@ -109,13 +122,19 @@ class Objects:
             if not token:
                 return owned
 
-    async def record(self, key_id: str, provider: str, name: ObjectName, note: str = "") -> None:
-        """Record a new object, before its id is told. Raises `RefusedRequest` (403, 503)."""
+    async def record(
+        self, key_id: str, provider: str, name: ObjectName, *, note: str = "", ttl_ms: int = 0
+    ) -> None:
+        """Record a new object, before its id is told; `ttl_ms` 0: it does not expire.
+
+        Raises `RefusedRequest` (403, 503).
+        """
         new = objects_pb2.NewObject(
             key_id=key_id,
             provider=provider,
             name=objects_pb2.ObjectName(kind=name.kind, object_id=name.id),
             note=note,
+            ttl_ms=ttl_ms,
         )
         request = objects_pb2.RecordObjectsRequest(objects=[new])
         try:

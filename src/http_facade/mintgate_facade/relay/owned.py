@@ -11,10 +11,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
-
-import orjson
 
 from mintgate_facade.dialects.base import (
     Access,
@@ -25,14 +23,15 @@ from mintgate_facade.dialects.base import (
 )
 from mintgate_facade.relay.deferred import JOB_NOTE
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
-from mintgate_facade.relay.listing import Page, listing_body
+from mintgate_facade.relay.failures import NO_ROOM
+from mintgate_facade.relay.listing import Page, google_listing, listing_body
 from mintgate_facade.relay.pass_through import (
     is_client_matter,
     is_success,
     operator_failure,
     pass_through,
 )
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.relay.short_answer import UNREADABLE, parsed_answer, whole_answer
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,11 +39,10 @@ if TYPE_CHECKING:
 
     from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.objects import Objects
+    from mintgate_facade.relay.resumable import Resumable
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
 
-OBJECT_BYTES_MAX = 1 << 20
-"""Of one object's description."""
 JOB_LIVES_MS = 25 * 3_600_000
 """A day is a job's longest life when nothing else is said; the rest is its last look, and clocks
 that differ."""
@@ -52,18 +50,12 @@ READS_AT_ONCE = 8
 """Objects of a list that are read at the provider at one time."""
 
 _JSON = [(b"content-type", b"application/json")]
-_NO_ROOM = Failure(
-    FailureKind.FORBIDDEN,
-    "This key owns as many stored objects as it may. Delete some.",
-    code="too_many_objects",
-)
 _NOT_CHARGED = Failure(
     FailureKind.FORBIDDEN,
     "What was made in the background is read once more to charge it. It can be deleted 25 hours "
     "after it was begun.",
     code="not_charged_yet",
 )
-_UNREADABLE = Failure(FailureKind.UPSTREAM_FAILED, "The provider's answer could not be read.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +66,15 @@ class Owned:
     core: CoreCalls
     targets: Targets
     uploads: Uploads
+    resumable: Resumable
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request. Raises `RefusedRequest` and `AnswerAborted`."""
         exchange.target.require_account()
-        if exchange.route.access is Access.LIST:
+        if exchange.route.access is Access.UPLOAD:
+            await self.resumable.serve(exchange)
+        elif exchange.route.access is Access.LIST:
             await self._list(exchange, await admit(exchange, json_only=False))
         elif is_upload(exchange):
             async with admit_upload(exchange, self.uploads, self.core) as admitted:
@@ -94,7 +89,7 @@ class Owned:
         found = await self.objects.require(secret, exchange.caller, slug, names)
         exchange.key_id = found.key_id
         if creates and found.room < 1:
-            raise RefusedRequest(_NO_ROOM)
+            raise RefusedRequest(NO_ROOM)
         if exchange.route.access is Access.FORGET:
             self._check_charged(found)
         response = await self.targets.open(exchange, admitted, admitted.view.body)
@@ -119,10 +114,10 @@ class Owned:
             return
         slug, route = exchange.target.slug, exchange.route
         if route.access is Access.CREATE:
-            body = await _whole(response)
-            object_id = _parsed(body).get("id")
+            body = await whole_answer(response)
+            object_id = parsed_answer(body).get("id")
             if not isinstance(object_id, str):
-                raise RefusedRequest(_UNREADABLE)
+                raise RefusedRequest(UNREADABLE)
             # Only then does anybody learn its name.
             await self.objects.record(found.key_id, slug, ObjectName(route.kind, object_id))
             headers = exchange.relayed(response.raw_headers)
@@ -151,7 +146,10 @@ class Owned:
                 for object_id in page.ids
             ]
         described = [body for task in running if (body := task.result()) is not None]
-        body = listing_body(described, page, admitted.view.query)
+        if exchange.route.lists:
+            body = google_listing(exchange.route.lists, described, page)
+        else:
+            body = listing_body(described, page, admitted.view.query)
         await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
 
     async def _read(
@@ -164,32 +162,12 @@ class Owned:
             try:
                 if not is_success(response.status):
                     return None
-                body = await _whole(response)
+                body = await whole_answer(response)
             finally:
                 response.close()
-        _parsed(body)
+        parsed_answer(body)
         return body
 
 
 def _named(exchange: Exchange) -> ObjectName:
     return ObjectName(exchange.route.kind, exchange.match.ids["id"])
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    try:
-        body = await response.content.read(OBJECT_BYTES_MAX)
-        if not response.content.at_eof():
-            raise RefusedRequest(_UNREADABLE)
-    except BROKEN:
-        raise RefusedRequest(_UNREADABLE) from None
-    return body
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise RefusedRequest(_UNREADABLE)
-    return document

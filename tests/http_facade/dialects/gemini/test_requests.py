@@ -281,6 +281,20 @@ def test_embeddings_that_cannot_be_counted_are_refused(
 
 _CONFIG = "generationConfig"
 _FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
+_ELSEWHERE = "https://generativelanguage.googleapis.com./v1beta/files/abc"
+"""A name that a careless reader would take for another host."""
+
+
+def test_stored_files_are_named_wherever_they_stand(read: Read) -> None:
+    """The relay can only check whose a file is if it is told of every one."""
+    inner = {"functionResponse": {"parts": [{"fileData": {"fileUri": _FILES[:-3] + "d-2"}}]}}
+    document = body(
+        contents=[{"parts": [{"file_data": {"file_uri": _FILES}}, inner]}],
+        systemInstruction={"parts": [{"fileData": {"fileUri": "files/e"}}]},
+    )
+    ask = read("gemini", "generate", document, path_model="gemini-2.5-flash")
+    assert sorted(name.id for name in ask.uses) == ["abc", "d-2", "e"]
+    assert ask.bound.input_open
 
 
 @pytest.mark.parametrize(
@@ -315,22 +329,22 @@ _FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
         (body(tools=[{"mcpServers": []}]), "tools[0].mcpServers"),
         (body(tools=[{"brandNew": {}}]), "tools[0].brandNew"),
         (
-            part({"fileData": {"fileUri": _FILES}}),
+            part({"fileData": {"fileUri": _ELSEWHERE}}),
             "contents[0].parts[0].fileData.fileUri",
         ),
         (
             part({"file_data": {"file_uri": _FILES.upper()}}),
             "contents[0].parts[0].fileData.fileUri",
         ),
-        (part({"fileData": {"fileUri": "files/abc"}}), "contents[0].parts[0].fileData.fileUri"),
+        (part({"fileData": {"fileUri": "files/a/b"}}), "contents[0].parts[0].fileData.fileUri"),
         (part({"fileData": {"fileUri": "gs://b/o"}}), "contents[0].parts[0].fileData.fileUri"),
         (part({"fileData": {"fileUri": "http://[x"}}), "contents[0].parts[0].fileData.fileUri"),
         (
-            part({"functionResponse": {"parts": [{"fileData": {"fileUri": _FILES}}]}}),
+            part({"functionResponse": {"parts": [{"fileData": {"fileUri": _ELSEWHERE}}]}}),
             "contents[0].parts[0].functionResponse.parts[0].fileData.fileUri",
         ),
         (
-            body(systemInstruction={"parts": [{"fileData": {"fileUri": _FILES}}]}),
+            body(systemInstruction={"parts": [{"fileData": {"fileUri": _ELSEWHERE}}]}),
             "systemInstruction.parts[0].fileData.fileUri",
         ),
     ],

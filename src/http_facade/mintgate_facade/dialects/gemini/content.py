@@ -1,15 +1,16 @@
 """Reads Gemini contents for what they can be billed as.
 
-Only content that stands in the request, or at a public address, is let
-through: the Files API belongs to the operator's account, where any user of the
-gateway could name any other user's file.
+Content stands in the request, at a public address, or in a stored file, which
+must be the key's own: the relay checks the names that are collected here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from mintgate_facade.dialects.base import ObjectName
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
     Fields,
@@ -22,6 +23,10 @@ from mintgate_facade.dialects.checks import (
 )
 from mintgate_facade.dialects.gemini.names import unify
 
+_STORED = re.compile(
+    r"(?:https://generativelanguage\.googleapis\.com/v1(?:beta|alpha)?/)?files/([a-z0-9-]{1,64})"
+)
+"""How a file's uri and its name are written (google/genai/types.py, File)."""
 IMAGE_TOKENS_MAX = 2_240
 """One image at the highest media resolution."""
 
@@ -41,6 +46,8 @@ class Content:
     audio: bool = False
     image: bool = False
     video: bool = False
+    files: list[ObjectName] = field(default_factory=list)
+    """Stored files that are read."""
     open: bool = False
     """Some content is not in the request, or its tokens are not bounded by its bytes."""
 
@@ -100,16 +107,19 @@ class Content:
     def _read_file(self, file: Fields, where: str) -> None:
         uri = text(file, "fileUri", where=where) or ""
         param = inside(where, "fileUri")
+        self._mark_any()
+        stored = _STORED.fullmatch(uri)
+        if stored is not None:
+            self.files.append(ObjectName("file", stored[1]))
+            return
         parts = _split(uri, param)
         host = (parts.hostname or "").lower()
         if parts.scheme not in {"http", "https"} or not host or "generativelanguage" in host:
             raise refused(
-                f"'{param}' must be a public http(s) address. Files stored at the provider cannot "
-                "be used through this gateway, because all its users share one account there; "
-                "send the content as inlineData.",
+                f"'{param}' must be a public http(s) address, or the uri of a file that was "
+                "uploaded through this gateway.",
                 param,
             )
-        self._mark_any()
 
     def _mark_any(self) -> None:
         self.open = True

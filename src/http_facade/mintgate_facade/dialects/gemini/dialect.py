@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
-from mintgate_facade.dialects.checks import bounded_nesting
+from mintgate_facade.dialects.checks import bounded_nesting, mapping
 from mintgate_facade.dialects.gemini import errors, models
 from mintgate_facade.dialects.gemini.answer import answer_meter
 from mintgate_facade.dialects.gemini.embeddings import read_embedding
-from mintgate_facade.dialects.gemini.names import to_snake
-from mintgate_facade.dialects.gemini.request import read_generate
+from mintgate_facade.dialects.gemini.names import to_snake, unify
+from mintgate_facade.dialects.gemini.request import read_contents, read_generate
 from mintgate_facade.dialects.gemini.stream import ChunkArrayMeter, ChunkSseMeter
 from mintgate_facade.dialects.gemini.terms import TERMS
 from mintgate_facade.dialects.jsontext import parse_object, set_member
@@ -47,8 +47,12 @@ class GeminiDialect:
                 raise LookupError(f"no reading for the operation {operation!r}")
 
     def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:  # noqa: ARG002
-        """Stored objects that a free request reads: none, as none are served."""
-        return ()
+        """Stored files that a request to count tokens reads, at its top or as a generation."""
+        with bounded_nesting():
+            document = unify(request.document)
+            inner = mapping(document, "generateContentRequest")
+            documents = [document] if inner is None else [document, unify(inner)]
+            return tuple(name for each in documents for name in read_contents(each).files)
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
         """`ask.body` with `maxOutputTokens` spliced in, under the names that it uses."""

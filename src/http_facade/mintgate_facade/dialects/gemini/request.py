@@ -66,15 +66,9 @@ def read_generate(request: RequestView, *, stream: bool) -> Ask:
     model = request.path_model
     check_model(document, model, "model")
     forbid(document, _FORBIDDEN)
-    content = Content()
-    system = mapping(document, "systemInstruction")
-    if system is not None:
-        content.read_content(system, "systemInstruction")
-    contents = objects(document, "contents")
-    if not contents:
+    if not objects(document, "contents"):
         raise refused("'contents' must be a non-empty array.", "contents")
-    for index, item in enumerate(contents):
-        content.read_content(item, f"contents[{index}]")
+    content = read_contents(document)
     tools = Tools()
     tools.read(document, model)
     config = unify(mapping(document, "generationConfig") or {}, "generationConfig")
@@ -100,8 +94,20 @@ def read_generate(request: RequestView, *, stream: bool) -> Ask:
         bound=bound,
         body=request.body,
         stream=stream,
+        uses=tuple(content.files),
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
+
+
+def read_contents(document: Fields) -> Content:
+    """Read the system instruction and the contents of a document of unified names."""
+    content = Content()
+    system = mapping(document, "systemInstruction")
+    if system is not None:
+        content.read_content(system, "systemInstruction")
+    for index, item in enumerate(objects(document, "contents")):
+        content.read_content(item, f"contents[{index}]")
+    return content
 
 
 def check_query(request: RequestView) -> None:

@@ -1,0 +1,172 @@
+"""Gemini's Files API: resumable uploads, and what was uploaded (google/genai/files.py).
+
+A shelf is the operator's account; see ``mintgate_simulator.stored``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mintgate_simulator.answer import Whole
+from mintgate_simulator.refusal import Refusal
+
+from . import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mintgate_simulator.answer import Answer
+    from mintgate_simulator.request import Request
+    from mintgate_simulator.twin import Twin
+
+KEPT_MAX = 10_000
+PAGE = 10
+ROOT = "https://generativelanguage.googleapis.com"
+_VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
+
+
+@dataclass(slots=True)
+class _Upload:
+    """An upload under way."""
+
+    file: dict[str, Any]
+    size: int
+    content: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
+class KeepingGemini:
+    """The twin, and the files that it keeps."""
+
+    twin: Twin
+    _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
+    _files: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
+
+    def credential(self, request: Request) -> str | None:
+        """The twin's."""
+        return self.twin.credential(request)
+
+    def missing_credential(self) -> Refusal:
+        """The twin's."""
+        return self.twin.missing_credential()
+
+    def wrong_credential(self) -> Refusal:
+        """The twin's."""
+        return self.twin.wrong_credential()
+
+    def refuse(self, request: Request, refusal: Refusal) -> Whole:
+        """The twin's."""
+        return self.twin.refuse(request, refusal)
+
+    def respond(self, request: Request) -> Answer:
+        """The answer about files, or the twin's."""
+        parts = request.path.strip("/").split("/")
+        if parts[0] == "upload" and parts[2:] == ["files"] and request.method == "POST":
+            upload_id = request.query_value("upload_id")
+            return self._begin(request) if upload_id is None else self._go_on(request, upload_id)
+        if parts[0] in _VERSIONS and parts[1:2] == ["files"]:
+            return self._file(request, parts[2:])
+        if b"ile_uri" in request.body or b"ileUri" in request.body:
+            for uri in _uris(orjson.loads(request.body)):
+                if uri.startswith(ROOT):
+                    self._found(uri.rpartition("/")[2])
+        return self.twin.respond(request)
+
+    def _begin(self, request: Request) -> Answer:
+        if "start" not in (request.header(b"x-goog-upload-command") or ""):
+            raise Refusal(400, "Resumable uploads begin with the command start.")
+        asked = request.json_object("Invalid JSON payload received.").get("file") or {}
+        file_id = str(asked.get("name") or f"files/f{request.number:011x}").removeprefix("files/")
+        size = int(request.header(b"x-goog-upload-header-content-length") or 0)
+        mime_type = request.header(b"x-goog-upload-header-content-type") or "text/plain"
+        name = f"files/{file_id}"
+        file = {
+            "name": name,
+            "displayName": asked.get("displayName", asked.get("display_name", "")),
+            "mimeType": mime_type,
+            "sizeBytes": str(size),
+            "createTime": "2026-09-22T00:00:00Z",
+            "updateTime": "2026-09-22T00:00:00Z",
+            "expirationTime": "2026-09-24T00:00:00Z",
+            "uri": f"{ROOT}/v1beta/{name}",
+            "state": "ACTIVE",
+            "source": "UPLOADED",
+        }
+        upload_id = f"AB_{request.number:012x}"
+        self._uploads[upload_id] = _Upload(file, size)
+        if len(self._uploads) > KEPT_MAX:
+            self._uploads.popitem(last=False)
+        answer = wire.whole({})
+        query = f"upload_id={upload_id}&upload_protocol=resumable"
+        address = f"{ROOT}/upload/v1beta/files?{query}".encode()
+        answer.headers.append((b"x-goog-upload-url", address))
+        answer.headers.append((b"x-goog-upload-status", b"active"))
+        return answer
+
+    def _go_on(self, request: Request, upload_id: str) -> Answer:
+        upload = self._uploads.get(upload_id)
+        if upload is None:
+            raise Refusal(404, "Upload has already been terminated.")
+        if int(request.header(b"x-goog-upload-offset") or 0) != len(upload.content):
+            raise Refusal(400, "The offset is not where the upload stands.")
+        upload.content += request.body
+        if "finalize" not in (request.header(b"x-goog-upload-command") or ""):
+            answer = wire.whole({})
+            answer.headers.append((b"x-goog-upload-status", b"active"))
+            return answer
+        if len(upload.content) != upload.size:
+            raise Refusal(400, f"{len(upload.content)} bytes came of {upload.size}.")
+        del self._uploads[upload_id]
+        self._files[upload.file["name"].removeprefix("files/")] = upload.file
+        if len(self._files) > KEPT_MAX:
+            self._files.popitem(last=False)
+        answer = wire.whole({"file": upload.file})
+        answer.headers.append((b"x-goog-upload-status", b"final"))
+        return answer
+
+    def _file(self, request: Request, parts: list[str]) -> Answer:
+        match request.method, parts:
+            case "GET", []:
+                return self._list(request)
+            case "GET", [file_id]:
+                return wire.whole(self._found(file_id))
+            case "DELETE", [file_id]:
+                self._found(file_id)
+                del self._files[file_id]
+                return wire.whole({})
+        raise Refusal(404, f"Method not found: {request.method} {request.path}")
+
+    def _list(self, request: Request) -> Answer:
+        files = list(reversed(self._files.values()))
+        start = int(request.query_value("pageToken") or 0)
+        end = start + int(request.query_value("pageSize") or PAGE)
+        body: dict[str, Any] = {"files": files[start:end]}
+        if end < len(files):
+            body["nextPageToken"] = str(end)
+        return wire.whole(body)
+
+    def _found(self, file_id: str) -> dict[str, Any]:
+        file = self._files.get(file_id)
+        if file is None:
+            # Google does not tell what is not there from what is another project's.
+            raise Refusal(
+                403,
+                f"You do not have permission to access the File {file_id} or it may not exist.",
+            )
+        return file
+
+
+def _uris(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in {"fileUri", "file_uri"} and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _uris(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _uris(inner)
