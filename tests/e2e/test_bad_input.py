@@ -290,7 +290,7 @@ def test_spellings_of_json(gateway: Installation, dialect: str, content_type: st
         ("openai", "GET", "/v1/responses/resp_of_nobody", 404, "resp_of_nobody"),
         ("openai", "POST", "/v1/batches", 403, "cost"),
         ("openai", "POST", "/v1/realtime/client_secrets", 403, "credential"),
-        ("openai", "POST", "/v1/images/edits", 403, "images/generations"),
+        ("openai", "POST", "/v1/images/variations", 403, "images/edits"),
         ("openai", "GET", "/v1/organization/costs", 403, "operator"),
         ("openai", "POST", "/v1/fine_tuning/jobs", 403, "cost"),
         ("openai", "POST", "/v1/vector_stores", 403, "share one account"),

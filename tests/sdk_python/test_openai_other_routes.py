@@ -16,6 +16,9 @@ from tests.upstream import Upstream, simulate
 
 MODEL = "gpt-5"
 LONG = "word " * 1_000
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 USED = simulate(input=1_200, cached=1_024, output=100, reasoning=200)
 COST = nano_usd(MODEL, input=176, cached=1_024, output=300)
 CHARGE = Charge("openai", MODEL, COST, 1_200, 300, reasoning_tokens=200)
@@ -181,6 +184,50 @@ def test_image_stream_with_partials(sdk: openai.OpenAI, buyer: Buyer) -> None:
     assert last.usage.output_tokens == 272 + 2 * 100
     cost = nano_usd("gpt-image-1", input=last.usage.input_tokens, image_output=472)
     buyer.charged(Charge("openai", "gpt-image-1", cost, last.usage.input_tokens, 472))
+
+
+@pytest.mark.parametrize(("fidelity", "seen"), [("low", 1_097), ("high", 7_241)])
+def test_image_edit(sdk: openai.OpenAI, buyer: Buyer, fidelity: Any, seen: int) -> None:
+    """Pictures of a form are billed as image tokens beside the prompt, and the picture made."""
+    answer = sdk.images.edit(
+        model="gpt-image-1",
+        image=[("a.png", PNG, "image/png"), ("b.png", PNG, "image/png")],
+        prompt="a lighthouse at dusk",
+        quality="low",
+        size="1024x1024",
+        input_fidelity=fidelity,
+    )
+    assert answer.usage is not None
+    assert answer.usage.input_tokens_details.image_tokens == 2 * seen
+    said = answer.usage.input_tokens_details.text_tokens
+    cost = nano_usd("gpt-image-1", input=said, image_input=2 * seen, image_output=272)
+    buyer.charged(Charge("openai", "gpt-image-1", cost, said + 2 * seen, 272))
+
+
+def test_image_edit_in_a_stream(sdk: openai.OpenAI, buyer: Buyer) -> None:
+    """An edit that streams has events of its own names, and is charged by the last one."""
+    stream = sdk.images.edit(
+        model="gpt-image-1",
+        image=("a.png", PNG, "image/png"),
+        prompt="a lighthouse at dusk",
+        quality="low",
+        size="1024x1024",
+        stream=True,
+        partial_images=1,
+    )
+    *_, last = list(stream)
+    assert last.type == "image_edit.completed"
+    said = last.usage.input_tokens_details.text_tokens
+    cost = nano_usd("gpt-image-1", input=said, image_input=1_097, image_output=372)
+    buyer.charged(Charge("openai", "gpt-image-1", cost, said + 1_097, 372))
+
+
+def test_image_edit_by_a_retired_model(sdk: openai.OpenAI, buyer: Buyer) -> None:
+    """What cannot be bounded is refused by the field's name, and costs nothing."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        sdk.images.edit(model="dall-e-2", image=("a.png", PNG, "image/png"), prompt="a")
+    assert caught.value.param == "model"
+    assert buyer.events() == []
 
 
 def test_moderation_is_free(sdk: openai.OpenAI, buyer: Buyer, upstream: Upstream) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from hypothesis import strategies as st
 from mintgate_core.pricing import Unit
 from mintgate_simulator import sounds
 from mintgate_simulator.elevenlabs.speech import DEAR_VOICE
+from mintgate_simulator.pictures import PNG_BASE64
 
 from tests.properties.worst.case import (
     Case,
@@ -22,6 +24,9 @@ SPOKEN = ("a", "word " * 90, "Zürich, 日本! " * 60, "ß" * 4_000)
 PLANNING_TOKENS = 16_384
 """What newer picture models write before they draw."""
 PICTURE_SIZES = ("1024x1024", "1024x1536", "1536x1024", "auto")
+SEEN_TOKENS = 1_097 + 6_144
+"""The most that one picture is billed as: its tiles, and high fidelity."""
+PNG = base64.b64decode(PNG_BASE64)
 LARGE_SIZES = ("2560x1440", "3840x2160", "512x512")
 PAGES_MAX = 1_000
 FEATURES = ("summarize", "topics", "intents", "sentiment")
@@ -51,6 +56,29 @@ def pictures(draw: st.DrawFn, target: Target) -> Case:
     total = draw(up_to(most))
     cached = total * draw(up_to(100)) // 100
     return json_case(card, document, {"input": total, "cached": cached})
+
+
+@st.composite
+def edits(draw: st.DrawFn, target: Target) -> Case:
+    """Pictures that are changed: each is billed by its tiles and its fidelity, a mask as well."""
+    card = draw(cards(target, Unit.INPUT_TOKENS, named=lambda name: "gpt-image" in name))
+    prompt = draw(st.sampled_from(SPOKEN))
+    fields = {"model": card.model, "prompt": prompt, "size": draw(st.sampled_from(PICTURE_SIZES))}
+    fields["quality"] = draw(st.sampled_from(("low", "high", "auto")))
+    fields["input_fidelity"] = draw(st.sampled_from(("low", "high")))
+    if draw(st.booleans()):
+        fields |= {"stream": "true", "partial_images": str(draw(st.integers(0, 3)))}
+    else:
+        fields["n"] = str(draw(st.integers(1, 10)))
+    sent = draw(st.integers(1, 16))
+    files = {f"image[]#{index}": PNG for index in range(sent)}
+    if draw(st.booleans()):
+        files["mask"] = PNG
+    billed = draw(up_to(len(files) * SEEN_TOKENS))
+    total = billed + draw(up_to(len(prompt.encode())))
+    cached = total * draw(up_to(100)) // 100
+    controls: Controls = {"input": total, "image_input": billed, "cached": cached}
+    return form_case(card, fields, files, controls=controls)
 
 
 @st.composite

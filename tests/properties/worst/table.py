@@ -33,6 +33,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("openai", "completions"): tokens.completions,
     ("openai", "embeddings"): tokens.embeddings,
     ("openai", "fim"): tokens.completions,
+    ("openai", "image_edit"): pieces.edits,
     ("openai", "images"): pieces.pictures,
     ("openai", "responses"): tokens.responses,
     ("openai", "speech"): pieces.speech,

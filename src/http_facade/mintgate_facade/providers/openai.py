@@ -25,7 +25,7 @@ _STORED = (
 _DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
 _BYPASS = "It would hand out a credential that works at the provider without this gateway."
 _ADMIN = "It administers the operator's account."
-_UPLOAD = "Requests with uploaded pictures are not served. Use POST /v1/images/generations."
+_RETIRED = "OpenAI has retired this route with its last model. Use POST /v1/images/edits."
 
 OPENAI = Provider(
     slug="openai",
@@ -74,7 +74,8 @@ OPENAI = Provider(
                 *denied(
                     _STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
                 ),
-                *denied(_UPLOAD, "/images/*"),
+                uploaded("/images/edits", "image_edit"),
+                *denied(_RETIRED, "/images/*"),
                 metered("POST", "/audio/speech", "speech"),
                 uploaded("/audio/transcriptions", "transcription", measured=True),
                 uploaded("/audio/translations", "translation", measured=True),

@@ -1,4 +1,4 @@
-"""``POST /v1/images/generations``: GPT Image models, billed in tokens by size and quality.
+"""``POST /v1/images/generations`` and ``/edits``: GPT Image models, billed in tokens.
 
 The token table is that of gpt-image-1 (openai.com, guides/image-generation); sizes outside it are
 priced by their area, and ``auto`` is taken as high quality at 1024x1024. The retired DALL-E models
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mintgate_simulator.answer import Kind, Stream
+from mintgate_simulator.form import read_form
 from mintgate_simulator.pictures import JPEG_BASE64, PNG_BASE64, WEBP_BASE64
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.request import CREATED_AT_S
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 IMAGES_MAX = 10
 PARTIAL_IMAGES_MAX = 3
 PARTIAL_IMAGE_TOKENS = 100
+INPUT_IMAGE_TOKENS = 1_097
+"""A picture that is sent, at its largest: 65 and 8 tiles of 129."""
+FIDELITY_TOKENS = 6_144
+"""More for each at high fidelity."""
 SIDE_PIXELS_MAX = 3_840
 SQUARE_PIXELS = 1_024 * 1_024
 SQUARE_TOKENS = {"low": 272, "medium": 1_056, "high": 4_160, "xhigh": 8_320, "max": 16_640}
@@ -72,7 +77,26 @@ class _Job:
 
 def generate(request: Request, quirks: Quirks) -> Answer:
     """The answer to an image generation request."""
-    body = check.body_of(request)
+    return _drawn(request, quirks, check.body_of(request), pictures=0, name="image_generation")
+
+
+def edit(request: Request, quirks: Quirks) -> Answer:
+    """The answer to pictures that shall be changed."""
+    form = read_form(request)
+    pictures = [file for file in form.files if file.name in {"image", "image[]"}]
+    if not pictures:
+        raise Refusal(400, "Missing required parameter: 'image'.", param="image")
+    body: dict[str, Any] = dict(form.fields)
+    for number in ("n", "partial_images"):
+        if number in body:
+            body[number] = int(body[number])
+    body["stream"] = body.get("stream") == "true"
+    return _drawn(request, quirks, body, pictures=len(pictures), name="image_edit")
+
+
+def _drawn(
+    request: Request, quirks: Quirks, body: dict[str, Any], *, pictures: int, name: str
+) -> Answer:
     model = check.model_of(body)
     prompt = check.required(body, "prompt")
     if not isinstance(prompt, str):
@@ -82,12 +106,16 @@ def generate(request: Request, quirks: Quirks) -> Answer:
         return _dalle(request, quirks, body, count)
     stream = check.flag(body, "stream")
     partial = check.whole_number(body, "partial_images", smallest=0, largest=PARTIAL_IMAGES_MAX)
-    job = _job(request, body, prompt, count=count, partial_images=(partial or 0) if stream else 0)
+    each = INPUT_IMAGE_TOKENS
+    if body.get("input_fidelity") == "high":
+        each += FIDELITY_TOKENS
+    given = PromptTokens(text=tokens_of(utf8_length(prompt)), image=pictures * each, audio=0)
+    job = _job(request, body, given, count=count, partial_images=(partial or 0) if stream else 0)
     if stream:
         writer = EventWriter()
         return Stream(
             headers=wire.headers(request, b"text/event-stream; charset=utf-8", quirks.headers),
-            events=_events(job, writer),
+            events=_events(job, writer, name),
             failure=writer.failure,
             ping=wire.PING,
             crlf_allowed=True,
@@ -112,7 +140,12 @@ def image_tokens(quality: str, size: str) -> int:
 
 
 def _job(
-    request: Request, body: dict[str, Any], prompt: str, *, count: int, partial_images: int
+    request: Request,
+    body: dict[str, Any],
+    given: PromptTokens,
+    *,
+    count: int,
+    partial_images: int,
 ) -> _Job:
     size = _size(body)
     quality = check.choice(body, "quality", _QUALITIES, "auto")
@@ -124,7 +157,7 @@ def _job(
     controls = request.controls
     usage = usage_of(
         controls,
-        PromptTokens(text=tokens_of(utf8_length(prompt)), image=0, audio=0),
+        given,
         output=made if controls.output is None else controls.output,
         reasoning=0,
     )
@@ -159,15 +192,15 @@ def _size(body: dict[str, Any]) -> str:
     return str(size)
 
 
-def _events(job: _Job, writer: EventWriter) -> Iterator[tuple[Kind, bytes]]:
+def _events(job: _Job, writer: EventWriter, name: str) -> Iterator[tuple[Kind, bytes]]:
     picture = {"b64_json": _PICTURES[job.form], "created_at": CREATED_AT_S, **job.described()}
     for index in range(job.partial_images):
         yield (
             Kind.CONTENT,
-            writer.event("image_generation.partial_image", **picture, partial_image_index=index),
+            writer.event(f"{name}.partial_image", **picture, partial_image_index=index),
         )
     usage = {} if job.usage is None else {"usage": job.usage}
-    yield Kind.CLOSING, writer.event("image_generation.completed", **picture, **usage)
+    yield Kind.CLOSING, writer.event(f"{name}.completed", **picture, **usage)
 
 
 def _dalle(request: Request, quirks: Quirks, body: dict[str, Any], count: int) -> Answer:

@@ -33,6 +33,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/responses/input_tokens"): responses.count_tokens,
     ("POST", "/v1/embeddings"): embeddings.create,
     ("POST", "/v1/images/generations"): images.generate,
+    ("POST", "/v1/images/edits"): images.edit,
     ("POST", "/v1/audio/speech"): _of_openai_alone(audio.speak),
     ("POST", "/v1/audio/transcriptions"): _of_openai_alone(audio.transcribe),
     ("POST", "/v1/audio/translations"): _of_openai_alone(audio.translate),

@@ -27,6 +27,7 @@ _OUTPUT_OF = {
     "responses": "output",
 }
 """Where a document keeps what the model wrote."""
+_PICTURES = frozenset({"images", "image_edit"})
 
 
 def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
@@ -35,7 +36,7 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
     def exact(document: Document) -> Reading | None:
         usage = read_usage(
             document.get("usage"),
-            image_output=operation == "images",
+            image_output=operation in _PICTURES,
             states_cost=flavor.states_cost,
         )
         if usage is None:
@@ -52,7 +53,7 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
 
 
 def _counted(operation: str, ask: Ask, document: Document | None, size_bytes: int) -> Reading:
-    if operation == "images":
+    if operation in _PICTURES:
         # The pictures were drawn before the first byte, and nothing says at what cost.
         return Reading(basis=SETTLED_BY_HOLD)
     if document is None:

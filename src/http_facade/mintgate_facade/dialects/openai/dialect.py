@@ -18,6 +18,7 @@ from mintgate_facade.dialects.openai.audio_answer import (
 )
 from mintgate_facade.dialects.openai.chat import read_chat
 from mintgate_facade.dialects.openai.completions import read_completion
+from mintgate_facade.dialects.openai.edits import read_edit
 from mintgate_facade.dialects.openai.embeddings import read_embedding
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.images import read_image
@@ -40,6 +41,7 @@ _STREAM_METERS: Mapping[str, Callable[[Ask, Flavor], Meter]] = {
     "fim": ChatStreamMeter,
     "responses": ResponsesStreamMeter,
     "images": ImageStreamMeter,
+    "image_edit": ImageStreamMeter,
     "speech": lambda ask, _: AudioStreamMeter(ask),
     "transcription": lambda ask, _: AudioStreamMeter(ask),
 }
@@ -79,6 +81,8 @@ class OpenAIDialect:
                 return read_embedding(request)
             case "images":
                 return read_image(request)
+            case "image_edit":
+                return read_edit(request)
             case "speech":
                 return read_speech(request)
             case "transcription" | "translation":

@@ -1,4 +1,4 @@
-"""Reads `POST /images/generations` (openai/types/image_generate_params.py).
+"""Reads `POST /images/generations` (openai/types/image_generate_params.py); edits end here, too.
 
 A GPT image costs output tokens by its size and quality. OpenAI's table for
 gpt-image-1 (1024x1024: 272, 1,056, 4,160 tokens at low, medium, high) grows with
@@ -57,8 +57,18 @@ _FORBIDDEN = {
 
 
 def read_image(request: RequestView) -> Ask:
-    """Bound an image generation. Only the GPT image models state their usage."""
-    document = request.document
+    """Bound an image generation."""
+    tokens = input_bound(len(request.body), tools=False, hosted=False)
+    bound = Bound(input_tokens=tokens, input_units=[UNIT_CACHE_WRITE_5M_TOKENS])
+    counted = delivered_input(tokens, len(request.body))
+    return ask_for_pictures(request.document, bound, counted, request.body)
+
+
+def ask_for_pictures(document: Fields, bound: Bound, counted_tokens: int, body: bytes) -> Ask:
+    """Bound what is drawn, beside an input that is bounded already.
+
+    Only the GPT image models state their usage; others are refused.
+    """
     model = model_name(document)
     if "gpt-image" not in model:
         raise refused(
@@ -72,19 +82,14 @@ def read_image(request: RequestView) -> Ask:
         raise refused("A stream carries one picture; set 'n' to 1.", "n")
     partials = integer(document, "partial_images", 0, PARTIAL_IMAGES_MAX) or 0
     per_picture = picture_tokens(model, document) + partials * PARTIAL_IMAGE_TOKENS
-    tokens = input_bound(len(request.body), tools=False, hosted=False)
+    drawn = Bound(
+        output_tokens=per_picture,
+        choices=pictures,
+        output_units=[UNIT_OUTPUT_IMAGE_TOKENS, UNIT_OUTPUT_TOKENS],
+    )
+    drawn.MergeFrom(bound)
     return Ask(
-        model=model,
-        bound=Bound(
-            input_tokens=tokens,
-            input_units=[UNIT_CACHE_WRITE_5M_TOKENS],
-            output_tokens=per_picture,
-            choices=pictures,
-            output_units=[UNIT_OUTPUT_IMAGE_TOKENS, UNIT_OUTPUT_TOKENS],
-        ),
-        body=request.body,
-        stream=stream,
-        delivered_input_tokens=delivered_input(tokens, len(request.body)),
+        model=model, bound=drawn, body=body, stream=stream, delivered_input_tokens=counted_tokens
     )
 
 

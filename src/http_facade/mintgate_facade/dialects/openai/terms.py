@@ -35,6 +35,11 @@ _TERMS: Mapping[str, Terms] = {
         "pictures, and 16,384 to plan each on models that do; only gpt-image models",
         "the usage that it states, pictures apart from text; the whole hold when it states none",
     ),
+    "image_edit": Terms(
+        "input: the fields' bytes, and 8,192 tokens for each picture that is sent, masks included; "
+        "output: as for generations",
+        "the usage that it states, pictures apart from text; the whole hold when it states none",
+    ),
     "speech": Terms(
         "the characters of `input` (tts-1); else the body's bytes, and 6 tokens for each "
         "character but 400 at least",
