@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from deepgram import DeepgramClient
+from deepgram import AsyncDeepgramClient, DeepgramClient
+from deepgram.environment import DeepgramClientEnvironment
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE
 from mintgate.v1.unit_pb2 import (
     UNIT_INPUT_AUDIO_MS,
@@ -236,6 +237,20 @@ def test_a_text_that_is_read(sdk: DeepgramClient, buyer: Buyer) -> None:
         SETTLED_BY_USAGE,
         model="read",
     )
+
+
+async def test_async(buyer: Buyer) -> None:
+    """The asynchronous client is served alike, speech and recordings."""
+    url = f"{buyer.gateway.url}/deepgram"
+    environment = DeepgramClientEnvironment(base=url, production=url, agent=url, agent_rest=url)
+    async with httpx.AsyncClient(timeout=30) as http:
+        sdk = AsyncDeepgramClient(api_key=buyer.secret, environment=environment, httpx_client=http)
+        speech = sdk.speak.v1.audio.generate(text=TEXT, model="aura-2-thalia-en")
+        assert [piece async for piece in speech]
+        await sdk.listen.v1.media.transcribe_file(request=silence("wav", 2), model="nova-3")
+    spoken, heard = sorted(buyer.events(), key=lambda event: event.model)
+    assert spoken.charged_nano_usd == nano_usd("0.030", len(TEXT), 1_000)
+    assert heard.charged_nano_usd == nano_usd(NOVA_3, 2_000, MINUTE_MS)
 
 
 def test_models(sdk: DeepgramClient, buyer: Buyer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from elevenlabs import DialogueInput, ElevenLabs
+from elevenlabs import AsyncElevenLabs, DialogueInput, ElevenLabs
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE
 from mintgate.v1.unit_pb2 import (
     UNIT_INPUT_AUDIO_MS,
@@ -300,6 +300,20 @@ def test_alignment(sdk: ElevenLabs, buyer: Buyer) -> None:
     assert [word.text for word in answer.words] == ["three", "words", "here"]
     cost = nano_usd("0.48", 3_000, 3_600_000)
     completed(buyer, {UNIT_INPUT_AUDIO_MS: 3_000}, cost, SETTLED_BY_COUNTED)
+
+
+async def test_async(buyer: Buyer) -> None:
+    """The asynchronous client is served alike, streams and uploads."""
+    async with httpx.AsyncClient(timeout=30) as http:
+        sdk = AsyncElevenLabs(
+            base_url=f"{buyer.gateway.url}/elevenlabs", api_key=buyer.secret, httpx_client=http
+        )
+        sound = [piece async for piece in sdk.text_to_speech.stream(VOICE, text=TEXT)]
+        assert sound[0].startswith(b"\xff\xfb")
+        await sdk.speech_to_text.convert(model_id="scribe_v2", file=silence("wav", 2))
+    spoken, heard = sorted(buyer.events(), key=lambda event: event.model)
+    assert spoken.charged_nano_usd == nano_usd(MULTILINGUAL, len(TEXT), 1_000)
+    assert heard.charged_nano_usd == nano_usd(SCRIBE, 2_000, 3_600_000)
 
 
 def test_models(sdk: ElevenLabs, buyer: Buyer) -> None:

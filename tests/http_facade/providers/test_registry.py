@@ -48,6 +48,16 @@ _VERSION = {"anthropic-version": "2026-10-21"}
         ("POST", "/v1/t2a_v2", {}, {}, "minimax"),
         ("GET", "/v1/query/video_generation", {}, {}, "minimax"),
         ("POST", "/v1/text/chatcompletion_v2", {}, {}, "minimax"),
+        ("POST", "/v1/text-to-speech/a-voice/stream", {}, {}, "elevenlabs"),
+        ("POST", "/v1/speech-to-text", {}, {}, "elevenlabs"),
+        ("POST", "/v1/music", {}, {}, "elevenlabs"),
+        ("GET", "/v1/models", {"xi-api-key": "k"}, {}, "elevenlabs"),
+        ("GET", "/v1/user/subscription", {"xi-api-key": "k"}, {}, "elevenlabs"),
+        ("POST", "/v1/listen", {}, {}, "deepgram"),
+        ("POST", "/v1/speak", {}, {}, "deepgram"),
+        ("POST", "/v2/speak", {}, {}, "deepgram"),
+        ("POST", "/v1/read", {}, {}, "deepgram"),
+        ("GET", "/v1/models", {"x-deepgram-session-id": "s"}, {}, "deepgram"),
     ],
 )
 def test_the_order_of_the_rule(
