@@ -20,8 +20,8 @@ from tests.servers.redis import RedisServer, running_redis
 settings.register_profile("mintgate", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("mintgate")
 
-TOGETHER = ("tests/e2e/test_fleet_",)
-"""Tests whose paths begin so share servers that are dear to start: one worker runs them all."""
+TOGETHER = ("tests/e2e/test_fleet_", "tests/sdk_node/")
+"""Tests whose paths begin so share what is dear to start: one worker runs them all."""
 
 
 class Together(LoadScopeScheduling):

@@ -1,4 +1,4 @@
-"""One key a test, and a check that no minted key ever reaches a provider."""
+"""One key a test, and what makes the SDKs quick to start."""
 
 from __future__ import annotations
 
@@ -8,30 +8,11 @@ from pathlib import Path
 import certifi
 import pytest
 
-from tests.buyer import Buyer
-from tests.harness import Installation
-from tests.upstream import Upstream
+from tests.users import buyer, no_minted_key_leaves, upstream
+
+__all__ = ["buyer", "no_minted_key_leaves", "one_certificate", "upstream"]
 
 CERTIFICATE_END = "-----END CERTIFICATE-----\n"
-
-
-@pytest.fixture
-def buyer(gateway: Installation) -> Buyer:
-    """A key with more money than any test needs."""
-    return Buyer.mint(gateway)
-
-
-@pytest.fixture
-def upstream(gateway: Installation) -> Upstream:
-    """What the providers receive during this test."""
-    return Upstream(gateway)
-
-
-@pytest.fixture(autouse=True)
-def no_minted_key_leaves(gateway: Installation) -> Iterator[None]:
-    """Whatever a test does, the providers never see a key that was minted here."""
-    yield
-    assert Upstream(gateway).leaks() == 0
 
 
 @pytest.fixture(autouse=True, scope="session")

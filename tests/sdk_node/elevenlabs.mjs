@@ -1,0 +1,48 @@
+// The ElevenLabs SDK.
+
+import { ElevenLabsClient, ElevenLabsError } from "@elevenlabs/elevenlabs-js";
+
+import { serve } from "./serve.mjs";
+
+const sdk = ({ base, secret }) => new ElevenLabsClient({ baseUrl: base, apiKey: secret });
+
+const options = ({ headers, retries }) => ({ headers, maxRetries: retries });
+
+async function read(stream, say) {
+  let size = 0;
+  for await (const piece of stream) {
+    size += piece.length;
+    say(".");
+  }
+  return size;
+}
+
+const cases = {
+  async plain(call, say) {
+    const { textToSpeech } = sdk(call);
+    const asked = { text: call.prompt, modelId: call.model };
+    return read(await textToSpeech.convert(call.voice, asked, options(call)), say);
+  },
+
+  async stream(call, say) {
+    const { textToSpeech } = sdk(call);
+    const asked = { text: call.prompt, modelId: call.model };
+    return read(await textToSpeech.stream(call.voice, asked, options(call)), say);
+  },
+
+  // Documents of sound and times, a line each.
+  async timestamps(call, say) {
+    const asked = { text: call.prompt, modelId: call.model };
+    const { textToSpeech } = sdk(call);
+    const stream = await textToSpeech.streamWithTimestamps(call.voice, asked, options(call));
+    for await (const piece of stream) say(piece.alignment?.characters.join("") ?? "");
+  },
+
+  async transcribe(call) {
+    const file = new File([Buffer.from(call.file, "base64")], call.name);
+    const asked = { modelId: call.model, file };
+    return (await sdk(call).speechToText.convert(asked, options(call))).text;
+  },
+};
+
+await serve(cases, { ElevenLabsError });
