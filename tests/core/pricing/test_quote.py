@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from mintgate_core.pricing import BoundSpec, PriceBook, RateCard, Rates, Tier, Unit, Unpriced, quote
+from mintgate_core.pricing import (
+    BoundSpec,
+    PriceBook,
+    RateCard,
+    Rates,
+    Tier,
+    Unit,
+    Unpriced,
+    quote,
+    rate,
+)
 from mintgate_core.pricing.table import completed
+from mintgate_core.pricing.variants import MANY
 
 CARD = completed(
     RateCard(
@@ -213,3 +224,45 @@ def test_media_are_held_at_their_largest_count() -> None:
     dear = replace(plain, variants=("service_tier=priority", "inference_geo=us"))
     assert quote(completed(card), dear).fixed_pico_usd == 3 * 99_000 + 1_000 * 17
     assert quote(completed(card), plain).tokens == 0
+
+
+def many(**bound: object) -> BoundSpec:
+    return BoundSpec(variants=("processing=batch", MANY), **bound)  # type: ignore[arg-type]
+
+
+BATCHED = replace(CARD, rates={
+    **CARD.rates,
+    "processing=batch": Rates({Unit.INPUT_TOKENS: 1_000, Unit.OUTPUT_TOKENS: 2_500}),
+})  # fmt: skip
+
+
+def test_many_requests_cost_the_sum_at_the_batch_price() -> None:
+    """Neither the window nor a tier is reached by a sum, and the standard price does not count."""
+    quoted = quote(BATCHED, many(input_tokens=9_000, output_tokens=700, largest_input_tokens=400))
+    assert quoted.fixed_pico_usd == 9_000 * 1_000 + 700 * 2_500
+    assert (quoted.unit_pico_usd, quoted.tokens, quoted.stated) == (0, 9_700, True)
+    units = {Unit.INPUT_TOKENS: 9_000, Unit.OUTPUT_TOKENS: 700}
+    rated = rate(BATCHED, units, ("processing=batch", MANY))
+    assert rated.amount_nano_usd == quoted.amount_nano_usd
+
+
+def test_answers_of_many_without_a_limit_are_the_models_largest() -> None:
+    """What states no limit is held at the largest output, once for each."""
+    quoted = quote(BATCHED, many(output_tokens=7, unlimited_answers=3, largest_input_tokens=1))
+    assert quoted.fixed_pico_usd == (7 + 3 * 100) * 2_500
+
+
+def test_many_requests_without_a_batch_price() -> None:
+    """A model that has no batch price is held and charged at the standard one."""
+    assert quote(CARD, many(input_tokens=600, largest_input_tokens=300)).fixed_pico_usd == (
+        600 * 2_000
+    )
+    rated = rate(CARD, {Unit.INPUT_TOKENS: 600}, ("processing=batch", MANY))
+    assert rated.amount_nano_usd == 600 * 2
+
+
+def test_one_of_many_that_may_reach_a_long_context_price_is_refused() -> None:
+    """The sum of their usage could not tell which of them did."""
+    with pytest.raises(Unpriced, match="500 tokens"):
+        quote(CARD, many(input_tokens=600, largest_input_tokens=501))
+    assert quote(CARD, many(input_tokens=600, largest_input_tokens=500)).fixed_pico_usd

@@ -310,6 +310,8 @@ class Bound(_message.Message):
     FEES_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
     OUTPUT_OPEN_FIELD_NUMBER: _builtins.int
+    LARGEST_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    UNLIMITED_ANSWERS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Most input tokens of one pass, 0..2^40. The core caps it at the model's
     context window.
@@ -334,6 +336,16 @@ class Bound(_message.Message):
     """No limit that the request could state holds the whole output (xAI's chat
     limit leaves reasoning out): each choice is bounded by the model's largest
     output, and no limit is fitted. output_tokens is not read then.
+    """
+    largest_input_tokens: _builtins.int
+    """Under the variant "requests=many" everything above is a sum over requests
+    that the provider bills each by itself (a batch): the context window then
+    caps nothing, and choices and passes are in the sums. The largest input of
+    one of them, tokens. It must not reach a long-context price.
+    """
+    unlimited_answers: _builtins.int
+    """Answers of these requests without a stated limit: each is bounded by the
+    model's largest output, beside output_tokens. 0..2^20.
     """
     @_builtins.property
     def input_units(self) -> _containers.RepeatedScalarFieldContainer[_unit_pb2.Unit.ValueType]:
@@ -367,10 +379,12 @@ class Bound(_message.Message):
         fees: _abc.Iterable[_unit_pb2.UnitCount] | None = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
         output_open: _builtins.bool = ...,
+        largest_input_tokens: _builtins.int = ...,
+        unlimited_answers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "output_open", b"output_open", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "largest_input_tokens", b"largest_input_tokens", "output_open", b"output_open", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "unlimited_answers", b"unlimited_answers", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
     _WhichOneofArgType__output_tokens: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens"]  # noqa: Y015

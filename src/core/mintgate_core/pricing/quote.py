@@ -13,7 +13,7 @@ from mintgate_core.ledger.money import NanoUsd, nano_from_pico_ceil
 from mintgate_core.pricing.cards import STANDARD, RateCard
 from mintgate_core.pricing.errors import Unpriced
 from mintgate_core.pricing.units import OUTPUT_UNITS, Unit
-from mintgate_core.pricing.variants import Prices, prices_up_to, select_possible
+from mintgate_core.pricing.variants import MANY, Prices, prices_up_to, select_batch, select_possible
 
 
 @dataclass(slots=True)
@@ -42,6 +42,10 @@ class BoundSpec:
     """Largest count of each fee outside of tokens."""
     variants: tuple[str, ...] = ()
     """Variants that the answer may be billed under, besides the standard."""
+    largest_input_tokens: int = 0
+    """Of one request, where all else is a sum over many (`MANY`)."""
+    unlimited_answers: int = 0
+    """Of many requests: answers that the model's largest output bounds, each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
     Raises `Unpriced` when a unit or surcharge that could be billed has no price,
     or when neither the request nor the card bounds its input or output.
     """
+    if MANY in bound.variants:
+        return _quote_many(card, bound)
     selection = select_possible(card, bound.variants)
     passes = max(1, bound.passes)
     input_tokens = _input_tokens_max(card, bound) * passes
@@ -101,6 +107,39 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
         stated=bound.output_open or bound.output_tokens is not None,
         output_tokens_min=max(1, bound.output_tokens_min),
         tokens=input_tokens + output_tokens * answers,
+    )
+
+
+def _quote_many(card: RateCard, bound: BoundSpec) -> Quote:
+    """The worst case of a sum over requests that are billed each by itself.
+
+    All of it is fixed: no limit is fitted into requests that the provider already has.
+    """
+    selection = select_batch(card, bound.variants)
+    largest = bound.largest_input_tokens or bound.input_tokens
+    thresholds = [t.above_input_tokens for rates in selection.rates for t in rates.tiers]
+    if thresholds and largest > min(thresholds):
+        why = f"one of the requests may pass its long-context price above {min(thresholds)} tokens"
+        raise Unpriced(card.provider, card.model, why)
+    pricing = _Worst(card, prices_up_to(selection, 0))
+    fixed = 0
+    if bound.input_tokens:
+        fixed += bound.input_tokens * pricing.dearest_of((Unit.INPUT_TOKENS, *bound.input_units))
+    for unit, count in bound.fees.items():
+        if count:
+            fixed += count * pricing.dearest_of((unit,))
+    output_tokens = bound.output_tokens or 0
+    if bound.unlimited_answers:
+        output_tokens += bound.unlimited_answers * _output_tokens_max(card, BoundSpec())
+    if output_tokens:
+        fixed += output_tokens * pricing.dearest_of(bound.output_units or (Unit.OUTPUT_TOKENS,))
+    return Quote(
+        fixed_pico_usd=fixed,
+        unit_pico_usd=0,
+        output_tokens=output_tokens,
+        stated=True,
+        output_tokens_min=1,
+        tokens=bound.input_tokens + output_tokens,
     )
 
 

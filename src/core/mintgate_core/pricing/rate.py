@@ -10,7 +10,7 @@ from mintgate_core.pricing.cards import RateCard
 from mintgate_core.pricing.errors import Unpriced
 from mintgate_core.pricing.quote import unit_without_price
 from mintgate_core.pricing.units import INPUT_UNITS, Unit
-from mintgate_core.pricing.variants import prices_at, select_applied
+from mintgate_core.pricing.variants import MANY, prices_at, select_applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,18 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
     """Price exact `units` under the variants that the answer states.
 
     The tier is chosen by all input tokens together, cached ones included, and
-    holds for the whole request ("cliff"), as every provider here bills. Units
+    holds for the whole request ("cliff"), as every provider here bills; a sum over
+    many requests is in the lowest (see `MANY`). Units
     with a count of 0 are left out. A cost that the provider states itself is
     the whole charge: every other unit is then free, priced or not. Raises
     `Unpriced` for a unit without a price and `ValueError` for a negative count.
     """
     stated = bool(units.get(Unit.BILLED_TICKS))
-    selection = select_applied(card, variants)
+    stated_variants = tuple(variants)
+    selection = select_applied(card, stated_variants)
     input_tokens = sum(count for unit, count in units.items() if unit in INPUT_UNITS)
+    if MANY in stated_variants:
+        input_tokens = 0
     prices = prices_at(selection, input_tokens)
     cost_pico_usd = 0
     unit_prices: list[tuple[Unit, int]] = []

@@ -49,6 +49,11 @@ SURCHARGES = frozenset(
 """Variants that are sold at a multiple of the standard price. Where a card has no price for
 one, no other price bounds it, so such a request is refused before it is forwarded."""
 
+BATCH = "processing=batch"
+MANY = "requests=many"
+"""Of units that are a sum over requests which the provider bills each by itself: their sum
+chooses no tier, and none of them was large enough to."""
+
 Levels = tuple[Mapping[Unit, int], ...]
 """Prices by unit, pico-USD, of which the dearest holds."""
 
@@ -119,6 +124,17 @@ def select_possible(card: RateCard, variants: Iterable[str]) -> Selection:
         if permille > PERMILLE:
             numerator, denominator = numerator * permille, denominator * PERMILLE
     return Selection(tuple(chosen), _addons(card, stated), numerator, denominator)
+
+
+def select_batch(card: RateCard, variants: Iterable[str]) -> Selection:
+    """What a batch may at worst be billed under: its own price, where the card has one.
+
+    That price is no surcharge that may be refused, so the standard one does not count.
+    Raises `Unpriced` as above.
+    """
+    stated = tuple(variants)
+    possible = select_possible(card, stated)
+    return select_applied(card, stated) if BATCH in stated and _knows(card, BATCH) else possible
 
 
 def is_standard(variant: str) -> bool:

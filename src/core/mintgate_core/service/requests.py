@@ -157,6 +157,10 @@ def bound(message: ledger_pb2.Bound) -> BoundSpec:
         output_tokens_min=number(
             message.output_tokens_min or 1, "bound.output_tokens_min", 2**20, least=1
         ),
+        largest_input_tokens=number(
+            message.largest_input_tokens, "bound.largest_input_tokens", TOKENS_MAX
+        ),
+        unlimited_answers=number(message.unlimited_answers, "bound.unlimited_answers", 2**20),
         fees={Unit(u): count for u, count in units(message.fees, "bound.fees").items()},
         variants=variants(message.variants),
     )
