@@ -288,7 +288,7 @@ def test_spellings_of_json(gateway: Installation, dialect: str, content_type: st
         ("openai", "POST", "/v1/uploads", 403, "share one account"),
         ("openai", "GET", "/v1/files/file-of-nobody", 404, "file-of-nobody"),
         ("openai", "GET", "/v1/responses/resp_of_nobody", 404, "resp_of_nobody"),
-        ("openai", "POST", "/v1/batches", 403, "cost"),
+        ("openai", "POST", "/v1/videos", 403, "cost"),
         ("openai", "POST", "/v1/realtime/client_secrets", 403, "credential"),
         ("openai", "POST", "/v1/images/variations", 403, "images/edits"),
         ("openai", "GET", "/v1/organization/costs", 403, "operator"),

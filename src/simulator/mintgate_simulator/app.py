@@ -24,6 +24,7 @@ from .gemini import GeminiTwin
 from .gemini.files import KeepingGemini
 from .openai import OpenAITwin
 from .openai import wire as openai_wire
+from .openai.batches import Batches
 from .record import Record, Recorder
 from .refusal import Refusal
 from .request import Request
@@ -61,7 +62,7 @@ _ANTHROPIC_FILES = FileShape(
 def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
     twins: dict[str, Twin] = {
-        "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True),
+        "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches),
         "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
         "gemini": KeepingGemini(GeminiTwin()),
         "elevenlabs": ElevenLabsTwin(),

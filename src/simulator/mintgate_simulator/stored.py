@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from .answer import Answer, Kind
+    from .openai.batches import Batches
     from .request import Request
     from .twin import Twin
 
@@ -56,8 +57,25 @@ class Keeping:
     twin: Twin
     shape: FileShape
     keeps_responses: bool = False
+    batches: Callable[[Twin, Keeping], Batches] | None = None
+    """How it makes its batches, whose files are kept here."""
+    _batches: Batches | None = field(init=False, default=None)
     _files: OrderedDict[str, _Thing] = field(default_factory=OrderedDict)
     _responses: OrderedDict[str, _Thing] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        if self.batches is not None:
+            self._batches = self.batches(self.twin, self)
+
+    def content(self, file_id: str) -> bytes:
+        """What a file holds."""
+        return _found(self._files, file_id).content
+
+    def add(self, file_id: str, filename: str, content: bytes) -> None:
+        """Keep a file that was not uploaded."""
+        fields = {"purpose": "batch_output"}
+        document = self.shape.describe(file_id, filename, len(content), fields)
+        _put(self._files, file_id, _Thing(document, content))
 
     def credential(self, request: Request) -> str | None:
         """The twin's."""
@@ -80,6 +98,8 @@ class Keeping:
         parts = request.path.strip("/").split("/")
         if parts[:2] == ["v1", "files"]:
             return self._file(request, parts[2:])
+        if self._batches is not None and parts[:2] == ["v1", "batches"]:
+            return self._batches.respond(request, parts[2:])
         if self.keeps_responses and parts[:2] == ["v1", "responses"]:
             if request.method == "POST" and len(parts) == 2:  # noqa: PLR2004 - /v1/responses
                 return self._create_response(request)

@@ -80,7 +80,7 @@ def test_the_order_of_the_rule(
         "/v1/billing/balance",
         "/v1/catalog",
         "/healthz",
-        "/batches",
+        "/assistants",
     ],
 )
 def test_the_gateways_own_paths_are_no_providers(path: str) -> None:

@@ -72,6 +72,16 @@ class ObjectName(NamedTuple):
     id: str
 
 
+class FileReader(Protocol):
+    """Reads a file before it is stored, so that its use can be bounded."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises `RefusedRequest` for what could never be used."""
+
+    def note(self) -> str:
+        """What is kept with the file, at its end: at most 512 characters. Raises as above."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One row of a provider's closed route table.
@@ -96,6 +106,11 @@ class Route:
     """The field of a list's answer that holds the objects, where it is Google's shape."""
     repeated: frozenset[str] = frozenset()
     """Fields of the form that may come more than once, besides names that end in `[]`."""
+    reads: Callable[[Mapping[str, Any]], FileReader | None] | None = None
+    """Of a row that stores a file: from the form's fields, what reads the file beforehand."""
+    mentions: tuple[tuple[str, str], ...] = ()
+    """Of an owned row: fields of the object that name others, and their kinds. Those are the
+    key's, too."""
     of_key: Callable[[Key], bytes] | None = None
     """Of a local row that tells about the caller's own key: how its JSON answer is made."""
 
@@ -149,6 +164,8 @@ class LaterWork:
     """What that reader needs."""
     units: Mapping[int, int]
     """Charged, and all the output that was held, where its end never comes to be known."""
+    ttl_ms: int = 0
+    """How long it may take; 0 means a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +184,8 @@ class Ask:
     provider says its own; never above the bound."""
     uses: tuple[ObjectName, ...] = ()
     """Objects at the provider that it reads; each must be the key's."""
+    noted: Callable[[Sequence[str]], Ask] | None = None
+    """What stands for this once the notes on what it uses are known. Raises `RefusedRequest`."""
     creates: str = ""
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
     later: LaterWork | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.openai import background
+from mintgate_facade.dialects.openai import background, batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,4 +13,5 @@ if TYPE_CHECKING:
 
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
+    ("openai", batch.OPERATION): batch.Batch(),
 }

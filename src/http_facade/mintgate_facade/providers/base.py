@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mintgate_facade.dialects.base import Access, BodyKind, Dialect, Policy, Route
+from mintgate_facade.dialects.base import Access, BodyKind, Dialect, FileReader, Policy, Route
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 if TYPE_CHECKING:
@@ -191,11 +191,26 @@ def uploaded(
 
 
 def owned(
-    method: str, path: str, kind: str, access: Access, *, body: BodyKind = BodyKind.JSON
+    method: str,
+    path: str,
+    kind: str,
+    access: Access,
+    *,
+    body: BodyKind = BodyKind.JSON,
+    reads: Callable[[Mapping[str, Any]], FileReader | None] | None = None,
+    mentions: tuple[tuple[str, str], ...] = (),
 ) -> Route:
     """A row about objects of one kind; `{id}` in the path is the object's."""
     return Route(
-        method, path, Policy.OWNED, f"{kind}_{access}", body=body, kind=kind, access=access
+        method,
+        path,
+        Policy.OWNED,
+        f"{kind}_{access}",
+        body=body,
+        kind=kind,
+        access=access,
+        reads=reads,
+        mentions=mentions,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
-from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect, batch
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -26,6 +26,9 @@ _DEFERRED = "Its cost is only known later. This gateway serves what it can hold 
 _BYPASS = "It would hand out a credential that works at the provider without this gateway."
 _ADMIN = "It administers the operator's account."
 _RETIRED = "OpenAI has retired this route with its last model. Use POST /v1/images/edits."
+
+_DIALECT = OpenAIDialect(Flavor(background=True))
+_BATCH_FILES = (("output_file_id", "file"), ("error_file_id", "file"))
 
 OPENAI = Provider(
     slug="openai",
@@ -51,7 +54,7 @@ OPENAI = Provider(
     ),
     surfaces=(
         Surface(
-            dialect=OpenAIDialect(Flavor(background=True)),
+            dialect=_DIALECT,
             routes=(
                 metered("POST", "/chat/completions", "chat"),
                 metered("POST", "/responses", "responses"),
@@ -64,8 +67,19 @@ OPENAI = Provider(
                 local("/models/{model}"),
                 *denied(_ADMIN, "/models/{model}", method="DELETE"),
                 *denied(_STORED, "/chat/completions", method="GET"),
-                owned("POST", "/files", "file", Access.CREATE, body=BodyKind.FORM),
+                owned(
+                    "POST",
+                    "/files",
+                    "file",
+                    Access.CREATE,
+                    body=BodyKind.FORM,
+                    reads=batch.reads(_DIALECT.read),
+                ),
                 *kept("/files", "file", ("GET", "/content")),
+                metered("POST", "/batches", batch.OPERATION),
+                owned("GET", "/batches", "batch", Access.LIST, mentions=_BATCH_FILES),
+                owned("GET", "/batches/{id}", "batch", Access.USE, mentions=_BATCH_FILES),
+                owned("POST", "/batches/{id}/cancel", "batch", Access.USE, mentions=_BATCH_FILES),
                 owned("GET", "/responses/{id}", "response", Access.USE),
                 owned("GET", "/responses/{id}/input_items", "response", Access.USE),
                 owned("POST", "/responses/{id}/cancel", "response", Access.USE),

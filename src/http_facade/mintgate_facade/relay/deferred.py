@@ -105,6 +105,7 @@ class Deferrals:
             state=later.state,
             units=unit_counts(_worst(later, held)),
             variants=held.ask.bound.variants,
+            ttl_ms=later.ttl_ms,
         )
         try:
             result = await self.link.submit(Operation(start_job=start), START_WAIT_S)

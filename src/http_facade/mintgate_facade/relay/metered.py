@@ -74,7 +74,10 @@ class Metered:
         ask = exchange.dialect.read(exchange.route, admitted.view)
         if ask.uses:
             slug = exchange.target.slug
-            await self.objects.require(admitted.secret_sha256, exchange.caller, slug, ask.uses)
+            secret = admitted.secret_sha256
+            found = await self.objects.require(secret, exchange.caller, slug, ask.uses)
+            if ask.noted is not None:
+                ask = ask.noted([each.note for each in found.objects])
         reserved = await self._reserve(exchange, admitted, ask)
         exchange.key_id = reserved.key_id
         held = Held(exchange, ask, reserved, self.charges, self.holds, self.objects)

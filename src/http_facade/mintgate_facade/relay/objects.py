@@ -14,7 +14,7 @@ from mintgate_facade.relay.core_calls import CALL_WAIT_S, refusal_of
 from mintgate_facade.relay.failures import failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mintgate.v1.objects_pb2 import FindObjectsResponse, OwnedObject
     from mintgate.v1.objects_pb2_grpc import ObjectsServiceAsyncStub
@@ -93,6 +93,26 @@ class Objects:
             await self._stub.FindObjects(request, timeout=CALL_WAIT_S, metadata=self._metadata)
         except grpc.RpcError as failure:
             raise RefusedRequest(refusal_of(failure)) from None
+
+    async def missing(
+        self, key_id: str, provider: str, names: Sequence[ObjectName]
+    ) -> list[ObjectName]:
+        """Those of `names` that are not recorded as the key's. Raises `RefusedRequest` (503)."""
+        if not names:
+            return []
+        request = objects_pb2.FindObjectsRequest(
+            key_id=key_id,
+            provider=provider,
+            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id) for name in names],
+        )
+        try:
+            found = await self._stub.FindObjects(
+                request, timeout=CALL_WAIT_S, metadata=self._metadata
+            )
+        except grpc.RpcError as failure:
+            raise RefusedRequest(refusal_of(failure)) from None
+        own = {(each.name.kind, each.name.object_id) for each in found.objects}
+        return [name for name in dict.fromkeys(names) if name not in own]
 
     async def all_of(
         self, secret_sha256: bytes, caller: Caller, provider: str, kind: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
@@ -32,6 +32,7 @@ from mintgate_facade.relay.pass_through import (
     pass_through,
 )
 from mintgate_facade.relay.short_answer import UNREADABLE, parsed_answer, whole_answer
+from mintgate_facade.uploads.again import file_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -92,9 +93,10 @@ class Owned:
             raise RefusedRequest(NO_ROOM)
         if exchange.route.access is Access.FORGET:
             self._check_charged(found)
+        note = await _note(exchange, admitted) if creates else ""
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
-            await self._relay(exchange, response, found)
+            await self._relay(exchange, response, found, note)
         finally:
             response.close()
 
@@ -105,7 +107,11 @@ class Owned:
                 raise RefusedRequest(_NOT_CHARGED)
 
     async def _relay(
-        self, exchange: Exchange, response: aiohttp.ClientResponse, found: FindObjectsResponse
+        self,
+        exchange: Exchange,
+        response: aiohttp.ClientResponse,
+        found: FindObjectsResponse,
+        note: str,
     ) -> None:
         if not is_success(response.status):
             if not is_client_matter(response.status):
@@ -119,13 +125,34 @@ class Owned:
             if not isinstance(object_id, str):
                 raise RefusedRequest(UNREADABLE)
             # Only then does anybody learn its name.
-            await self.objects.record(found.key_id, slug, ObjectName(route.kind, object_id))
+            name = ObjectName(route.kind, object_id)
+            await self.objects.record(found.key_id, slug, name, note=note)
             headers = exchange.relayed(response.raw_headers)
             await exchange.send_whole(response.status, headers, body)
             return
         if route.access is Access.FORGET:
             await self.objects.forget(found.key_id, slug, _named(exchange))
+        if route.mentions:
+            body = await whole_answer(response)
+            await self._record_mentioned(exchange, found.key_id, [body])
+            headers = exchange.relayed(response.raw_headers)
+            await exchange.send_whole(response.status, headers, body)
+            return
         await pass_through(exchange, response)
+
+    async def _record_mentioned(
+        self, exchange: Exchange, key_id: str, bodies: Sequence[bytes]
+    ) -> None:
+        """Record what the provider made for objects of the key, before anybody learns its ids."""
+        named = [
+            ObjectName(kind, object_id)
+            for document in map(parsed_answer, bodies)
+            for field, kind in exchange.route.mentions
+            if isinstance(object_id := document.get(field), str)
+        ]
+        slug = exchange.target.slug
+        for name in await self.objects.missing(key_id, slug, named):
+            await self.objects.record(key_id, slug, name)
 
     async def _list(self, exchange: Exchange, admitted: Admitted) -> None:
         """List what the key owns, each object as the provider describes it now."""
@@ -146,6 +173,11 @@ class Owned:
                 for object_id in page.ids
             ]
         described = [body for task in running if (body := task.result()) is not None]
+        if exchange.route.mentions and described:
+            found = await self.objects.require(
+                admitted.secret_sha256, exchange.caller, exchange.target.slug, ()
+            )
+            await self._record_mentioned(exchange, found.key_id, described)
         if exchange.route.lists:
             body = google_listing(exchange.route.lists, described, page)
         else:
@@ -167,6 +199,17 @@ class Owned:
                 response.close()
         parsed_answer(body)
         return body
+
+
+async def _note(exchange: Exchange, admitted: Admitted) -> str:
+    """What is kept with a new file, for the requests that will use it."""
+    reads, upload = exchange.route.reads, admitted.upload
+    reader = None if reads is None else reads(admitted.view.document)
+    if reader is None or upload is None:
+        return ""
+    async for data in file_of(upload, admitted.view.headers.get("content-type", "")):
+        reader.feed(data)
+    return reader.note()
 
 
 def _named(exchange: Exchange) -> ObjectName:

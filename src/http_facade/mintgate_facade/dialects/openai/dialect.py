@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
-from mintgate_facade.dialects.openai import errors, models
+from mintgate_facade.dialects.openai import batch, errors, models
 from mintgate_facade.dialects.openai.answer import answer_meter
 from mintgate_facade.dialects.openai.audio import read_speech, read_transcription
 from mintgate_facade.dialects.openai.audio_answer import (
@@ -45,6 +45,19 @@ _STREAM_METERS: Mapping[str, Callable[[Ask, Flavor], Meter]] = {
     "speech": lambda ask, _: AudioStreamMeter(ask),
     "transcription": lambda ask, _: AudioStreamMeter(ask),
 }
+_READINGS: Mapping[str, Callable[[RequestView, Flavor], Ask]] = {
+    "chat": read_chat,
+    "responses": read_response,
+    "completions": read_completion,
+    "fim": read_completion,
+    "embeddings": lambda request, _: read_embedding(request),
+    "images": lambda request, _: read_image(request),
+    "image_edit": lambda request, _: read_edit(request),
+    "speech": lambda request, _: read_speech(request),
+    "transcription": lambda request, _: read_transcription(request),
+    "translation": lambda request, _: read_transcription(request),
+    batch.OPERATION: lambda request, _: batch.read_batch(request),
+}
 _TRANSCRIPTS = frozenset({"transcription", "translation"})
 
 
@@ -70,25 +83,7 @@ class OpenAIDialect:
         own = self._flavor.operations.get(operation)
         if own is not None:
             return own.read(request)
-        match operation:
-            case "chat":
-                return read_chat(request, self._flavor)
-            case "responses":
-                return read_response(request, self._flavor)
-            case "completions" | "fim":
-                return read_completion(request, self._flavor)
-            case "embeddings":
-                return read_embedding(request)
-            case "images":
-                return read_image(request)
-            case "image_edit":
-                return read_edit(request)
-            case "speech":
-                return read_speech(request)
-            case "transcription" | "translation":
-                return read_transcription(request)
-            case _:
-                raise LookupError(f"no reading for the operation {operation!r}")
+        return _READINGS[operation](request, self._flavor)
 
     def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:
         """Stored objects that a request to count tokens reads."""

@@ -30,6 +30,11 @@ _TERMS: Mapping[str, Terms] = {
     ),
     "fim": Terms("input: the body's bytes; output: `max_tokens`", f"{_USAGE}; {_STREAMED}"),
     "embeddings": Terms("input: the body's bytes; no output", _USAGE),
+    "batch": Terms(
+        "the sum of what each request of its file is bounded by, at the batch price; files that "
+        "were stored with the purpose `batch`, of one model and route, without stored content",
+        "the usage of the whole batch, when it has ended; the whole hold when it states none",
+    ),
     "images": Terms(
         "input: the body's bytes; output: the tokens of size and quality times `n`, partial "
         "pictures, and 16,384 to plan each on models that do; only gpt-image models",

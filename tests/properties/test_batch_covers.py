@@ -1,0 +1,78 @@
+"""Whatever the requests of a batch cost together is no more than what was held for their file."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from mintgate.v1.ledger_pb2 import Bound
+from mintgate_core.pricing import Unit, Unpriced, quote, rate
+from mintgate_core.service.requests import bound as bound_of
+from mintgate_facade.dialects.base import RefusedRequest
+from mintgate_facade.dialects.batches import VARIANTS
+from mintgate_facade.dialects.openai.batch import BatchFile
+from mintgate_facade.dialects.openai.usage import read_usage
+from mintgate_facade.dialects.split import add
+
+from tests.properties.test_reserve_covers import TARGETS, answer, view_of
+from tests.properties.worst.case import Case, Target
+from tests.properties.worst.table import strategy_of
+
+ENDPOINTS = [
+    target
+    for target in TARGETS
+    if target.provider.slug == "openai"
+    and target.route.operation in {"chat", "completions", "embeddings", "responses"}
+]
+REQUESTS_MAX = 4
+NEVER = ("stream", "stream_options", "service_tier")
+"""Fields that a request of a batch may not have; they change nothing of what it uses."""
+
+
+def line(target: Target, case: Case) -> bytes:
+    """A request as a line of a file."""
+    url = f"/v1{target.route.path}"
+    return orjson.dumps({"method": "POST", "url": url, "body": orjson.loads(case.body)}) + b"\n"
+
+
+def without(case: Case) -> Case:
+    """The case without what no batch may hold."""
+    document: dict[str, Any] = orjson.loads(case.body)
+    for name in NEVER:
+        document.pop(name, None)
+    return replace(case, body=orjson.dumps(document))
+
+
+@pytest.mark.parametrize("target", ENDPOINTS, ids=str)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_the_hold_covers_all_requests(target: Target, data: st.DataObject) -> None:
+    """Each answers at its worst, with caches and reasoning, and the sum still fits."""
+    strategy = strategy_of(target)
+    assert strategy is not None
+    case = without(data.draw(strategy(target)))
+    file = BatchFile(target.surface.dialect.read)
+    requests = data.draw(st.integers(1, REQUESTS_MAX))
+    try:
+        for _ in range(requests):
+            file.feed(line(target, case))
+        bound = Bound.FromString(b64decode(orjson.loads(file.note())["bound"]))
+        held = quote(case.card, bound_of(bound)).amount_nano_usd
+    except (RefusedRequest, Unpriced):
+        assume(False)
+        raise
+    written, _ = answer(
+        target, case, target.surface.dialect.read(target.route, view_of(target, case))
+    )
+    usage = read_usage(orjson.loads(written)["usage"])
+    assert usage is not None
+    total: dict[int, int] = {}
+    for _ in range(requests):
+        add(total, usage[0])
+    units = {Unit(unit): count for unit, count in total.items()}
+    assert rate(case.card, units, VARIANTS).amount_nano_usd <= held
