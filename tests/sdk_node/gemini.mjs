@@ -1,8 +1,10 @@
-// The Google Gen AI SDK.
-
-import { ApiError, createPartFromUri, createUserContent, GoogleGenAI } from "@google/genai";
+// The Google Gen AI SDK, of the release that the command line names.
 
 import { serve } from "./serve.mjs";
+
+const { ApiError, createPartFromUri, createUserContent, GoogleGenAI } = await import(
+  process.argv[2]
+);
 
 const sdk = ({ base, secret }) =>
   new GoogleGenAI({ apiKey: secret, httpOptions: { baseUrl: base } });

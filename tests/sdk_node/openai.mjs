@@ -1,8 +1,8 @@
-// The OpenAI SDK.
-
-import OpenAI, { toFile } from "openai";
+// The OpenAI SDK, of the release that the command line names.
 
 import { serve } from "./serve.mjs";
+
+const { default: OpenAI, toFile } = await import(process.argv[2]);
 
 const sdk = ({ base, secret, retries }) =>
   new OpenAI({ baseURL: base, apiKey: secret, maxRetries: retries });

@@ -54,10 +54,10 @@ def _every(kind: str) -> dict[int, str]:
     return dict.fromkeys(_STAINLESS, kind)
 
 
-def _openai(name: str, plain: str, stream: str) -> Sdk:
+def _openai(name: str, package: str, plain: str = "plain", stream: str = "stream") -> Sdk:
     return Sdk(
         name,
-        ("openai.mjs",),
+        ("openai.mjs", package),
         "/v1",
         "openai",
         "gpt-4o-mini",
@@ -80,6 +80,18 @@ def _anthropic(name: str, package: str) -> Sdk:
     )
 
 
+def _gemini(name: str, package: str) -> Sdk:
+    return Sdk(
+        name,
+        ("gemini.mjs", package),
+        "/gemini",
+        "gemini",
+        "gemini-2.5-flash",
+        _every("ApiError"),
+        broken="ApiError",
+    )
+
+
 def _vercel(name: str, base: str, provider: str, model: str) -> Sdk:
     return Sdk(
         f"ai-{name}",
@@ -92,20 +104,16 @@ def _vercel(name: str, base: str, provider: str, model: str) -> Sdk:
     )
 
 
+# Where two releases stand, the older is the last for Node 20 (OpenAI, Gemini), or the last
+# that sends the key in `x-api-key` (Anthropic).
 SDKS = (
-    _openai("openai-chat", "plain", "stream"),
-    _openai("openai-responses", "respond", "respondStream"),
+    _openai("openai-chat", "openai"),
+    _openai("openai-responses", "openai", "respond", "respondStream"),
+    _openai("openai-6", "openai-6"),
     _anthropic("anthropic", "@anthropic-ai/sdk"),
     _anthropic("anthropic-before-1", "@anthropic-ai/sdk-0"),
-    Sdk(
-        "gemini",
-        ("gemini.mjs",),
-        "/gemini",
-        "gemini",
-        "gemini-2.5-flash",
-        _every("ApiError"),
-        broken="ApiError",
-    ),
+    _gemini("gemini", "@google/genai"),
+    _gemini("gemini-2", "@google/genai-2"),
     Sdk(
         "mistral",
         ("mistral.mjs",),
