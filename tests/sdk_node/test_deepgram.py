@@ -74,7 +74,7 @@ def test_what_a_text_is_about(node: Node, buyer: Buyer) -> None:
     """A summary costs the tokens that it states."""
     assert node.ask("read", **call(buyer, "read")).worked()
     # Four characters a token; a summary of the simulator's has forty.
-    units = {UNIT_INPUT_TOKENS: -(-len(TEXT) // 4), UNIT_OUTPUT_TOKENS: 40}
+    units: dict[int, int] = {UNIT_INPUT_TOKENS: -(-len(TEXT) // 4), UNIT_OUTPUT_TOKENS: 40}
     cost = units[UNIT_INPUT_TOKENS] * 300 + units[UNIT_OUTPUT_TOKENS] * 600
     completed(buyer, units, cost, SETTLED_BY_USAGE, model="read")
 
