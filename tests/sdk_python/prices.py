@@ -47,6 +47,12 @@ USD_PER_MILLION: dict[str, dict[str, str]] = {
     "gemini-embedding-001": {"input": "0.15"},
     "grok-3": {"input": "3", "cached": "0.75", "output": "15"},
     "grok-4-fast-reasoning": {"input": "0.20", "cached": "0.05", "output": "0.50"},
+    "qwen3-max": {"input": "1.20", "cached": "0.24", "written": "1.50", "output": "6"},
+    # The whole request, as soon as its input passes 32,000 tokens.
+    "qwen3-max long": {"input": "2.40", "output": "12"},
+    "qwen-plus-latest": {"input": "0.40", "output": "1.20"},
+    "qwen-plus-latest thinking": {"input": "0.40", "output": "4"},
+    "qwen3-vl-plus": {"input": "0.20", "output": "1.60"},
     "kimi-k2.5": {"input": "0.60", "cached": "0.10", "output": "3"},
     "MiniMax-M2.7": {"input": "0.30", "cached": "0.06", "write_5m": "0.375", "output": "1.20"},
     "deepseek-v3.1-terminus": {"input": "0.27", "cached": "0.13", "output": "0.95"},

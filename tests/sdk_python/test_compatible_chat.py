@@ -1,4 +1,4 @@
-"""The unmodified OpenAI SDK against vendors of its shape: xAI, Kimi, MiniMax, DeepSeek."""
+"""The unmodified OpenAI SDK against vendors of its shape: xAI, Qwen, Kimi, MiniMax, DeepSeek."""
 
 from __future__ import annotations
 

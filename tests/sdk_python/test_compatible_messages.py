@@ -27,10 +27,9 @@ pytestmark = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendo
 def sdk(
     gateway: Installation, secret: str, vendor: Vendor, **options: Any
 ) -> Iterator[anthropic.Anthropic]:
-    """The SDK; xAI has its Messages beside its other routes."""
-    below = "" if vendor.slug == "xai" else "/anthropic"
+    """The SDK; without retries unless a test asks for them."""
     options.setdefault("max_retries", 0)
-    url = f"{gateway.url}/{vendor.prefix}{below}"
+    url = gateway.url + vendor.messages_base
     with anthropic.Anthropic(base_url=url, api_key=secret, **options) as client:
         yield client
 

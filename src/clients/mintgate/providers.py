@@ -33,6 +33,7 @@ SIMULATED_PATHS: Final[dict[str, str]] = {
     "anthropic": "/anthropic",
     "gemini": "/gemini",
     "xai": "/xai/v1",
+    "dashscope": "/dashscope",
     "moonshot": "/moonshot/v1",
     "minimax": "/minimax/v1",
     "deepseek": "/deepseek",

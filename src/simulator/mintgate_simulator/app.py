@@ -18,6 +18,7 @@ from .anthropic import AnthropicTwin
 from .anthropic import wire as anthropic_wire
 from .control import HEADER, Fault, parse
 from .credentials import REJECTED_KEY, carries_minted_key
+from .dashscope import dashscope_twin
 from .deepgram import DeepgramTwin
 from .elevenlabs import ElevenLabsTwin
 from .gemini import GeminiTwin
@@ -65,6 +66,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches),
         "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
         "gemini": KeepingGemini(GeminiTwin()),
+        "dashscope": dashscope_twin(),
         "elevenlabs": ElevenLabsTwin(),
         "deepgram": DeepgramTwin(),
     }

@@ -77,7 +77,7 @@ class Controls:
     ticks: int | None = None
     """What the answer says that it costs, where the provider says so."""
     base_resp: int = 0
-    """A failure of MiniMax's with status 200: its code."""
+    """A failure with status 200: MiniMax's code, or the status that DashScope's stands for."""
     polls: int = 0
     """How many looks at a background answer find it unfinished."""
     usage: bool = True

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import anthropic
 import cerebras.cloud.sdk
+import dashscope
 import deepgram
 import elevenlabs
 import mistralai.client
@@ -28,6 +29,9 @@ _MISTRAL = re.compile(r'path="(/[^"#]*)')
 _FERN = re.compile(
     r"httpx_client\.(?:request|stream)\(\s*f?\"([^\"]*)\".*?method=\"([A-Z]+)\"", re.DOTALL
 )
+_SERVICE = re.compile(r"[\"']((?:aigc|audio|embeddings|nlp|rerank)/[\w\-]+/[\w\-]+)[\"']")
+_SUB_PATH = re.compile(r"SUB_PATH = [\"']([a-z\-/]+)[\"']")
+_TASK = re.compile(r"\n    (?:sync_|async_)?task = [\"']([a-z0-9\-]+)[\"']")
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
 _VERTEX_ONLY = ("xtuningJobs", "x/tuningJobs", "x:fetchPredictOperation")
 
@@ -70,6 +74,26 @@ def _google_calls() -> tuple[Call, ...]:
     return tuple(Call(f"/{p}" if p.startswith("upload") else f"/v1beta/{p}") for p in models)
 
 
+def _dashscope_calls() -> tuple[Call, ...]:
+    """Both generations of its SDK, below /api/v1; the first puts paths together from names."""
+    root = _folder(dashscope)
+    second = _read((root / "v2" / "resources").rglob("*.py"))
+    parts = ("aigc", "audio", "assistants", "embeddings", "finetune")
+    first = "\n".join(_read((root / part).rglob("*.py")) for part in parts)
+    paths = {
+        *(call.path for call in _calls(second, _LITERAL)),
+        *(f"/services/{service}" for service in _SERVICE.findall(second)),
+        *(f"/services/aigc/{task}/generation" for task in _TASK.findall(first)),
+        *(f"/{path}/x" for path in _SUB_PATH.findall(first)),
+    }
+    return tuple(Call(f"/api/v1{path}") for path in sorted(paths))
+
+
+def _below(root: str, calls: Iterable[Call]) -> tuple[Call, ...]:
+    """The same calls where a provider has them below a path of its own."""
+    return tuple(Call(root + call.path, call.methods) for call in calls)
+
+
 def _said(method: str, *paths: str) -> tuple[Call, ...]:
     return tuple(Call(path, (method,)) for path in paths)
 
@@ -88,6 +112,11 @@ LISTS: Mapping[str, tuple[Call, ...]] = {
     "deepgram": _fern_calls(deepgram),
     "mistral": OPENAI + _calls(_read(_folder(mistralai.client).rglob("*.py")), _MISTRAL),
     "cerebras": OPENAI + _calls(_read(_folder(cerebras.cloud.sdk).rglob("*.py")), _LITERAL, "/v1/"),
+    "dashscope": (
+        *_dashscope_calls(),
+        *_below("/compatible-mode/v1", OPENAI),
+        *_below("/apps/anthropic", (c for c in ANTHROPIC if c.path.startswith("/v1/messages"))),
+    ),
     # docs.x.ai, the REST API; xai-sdk speaks gRPC.
     "xai": (
         *OPENAI,
@@ -136,5 +165,6 @@ FOUND_MIN = {
     "deepgram": 45,
     "mistral": 400,
     "cerebras": 200,
+    "dashscope": 230,
 }
 """What the SDKs gave when the lists were last looked at, about: the patterns fit them still."""

@@ -295,7 +295,6 @@ def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None
         ("anthropic", "claude-opus-5"),
         ("cerebras", "gpt-oss-120b"),
         ("mistral", "zai-glm-5-3"),
-        ("openai", "text-embedding-v4"),
         ("openai", ""),
     ],
 )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.properties.worst import pieces, tokens
+from tests.properties.worst import pieces, qwen, tokens
 from tests.properties.worst.case import Strategy, Target
 
 STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("anthropic", "messages"): tokens.messages,
+    ("dashscope", "embeddings"): qwen.embeddings,
+    ("dashscope", "generation"): qwen.generation,
+    ("dashscope", "multimodal"): qwen.multimodal,
+    ("dashscope", "rerank"): qwen.rankings,
+    ("dashscope", "speech"): qwen.speech,
     ("deepgram", "listen"): pieces.listened,
     ("deepgram", "read"): pieces.looked_through,
     ("deepgram", "speak"): pieces.spoken_by_query,
@@ -43,6 +48,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
 """By the name of the dialect and the operation."""
 
 OWN: Mapping[tuple[str, str], Strategy] = {
+    ("dashscope", "messages"): qwen.messages,
     ("minimax", "speech"): pieces.speech_by_character,
     ("mistral", "ocr"): pieces.pages,
     ("mistral", "speech"): pieces.speech_by_character,

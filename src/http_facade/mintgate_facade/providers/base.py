@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mintgate_facade.dialects.base import Access, BodyKind, Dialect, FileReader, Policy, Route
+from mintgate_facade.dialects.base import (
+    Access,
+    BodyKind,
+    Dialect,
+    Failure,
+    FileReader,
+    Policy,
+    RefusedRequest,
+    Route,
+)
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 if TYPE_CHECKING:
@@ -93,6 +102,8 @@ class Provider:
     operator_errors: re.Pattern[bytes] | None = None
     """What an error's body says when it is about the operator's key or balance, where the
     status alone does not tell."""
+    refused_headers: Mapping[str, Failure] = field(default_factory=dict)
+    """Lower-case names that no request may bear, and what is answered to one that does."""
     strip_request_headers: frozenset[bytes] = frozenset()
     """Lower-case names that choose the operator's account or project, or another method."""
     strip_response_headers: frozenset[bytes] = frozenset()
@@ -155,6 +166,11 @@ class Provider:
                 if surface.dialect.name == "anthropic" and not surface.mount:
                     return surface
         return self.surfaces[0]
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Raise `RefusedRequest` for a header that no request may bear."""
+        for name in self.refused_headers.keys() & headers.keys():
+            raise RefusedRequest(self.refused_headers[name])
 
     def serves_unprefixed(self, path: str) -> bool:
         """Whether `path` is among those that it serves without a prefix."""

@@ -14,6 +14,7 @@ from mintgate_facade.dialects.base import Dialect, Policy, Route
 from mintgate_facade.providers.anthropic import ANTHROPIC
 from mintgate_facade.providers.base import Found, Provider, Surface
 from mintgate_facade.providers.cerebras import CEREBRAS
+from mintgate_facade.providers.dashscope import DASHSCOPE
 from mintgate_facade.providers.deepgram import DEEPGRAM
 from mintgate_facade.providers.deepseek import DEEPSEEK
 from mintgate_facade.providers.elevenlabs import ELEVENLABS
@@ -33,6 +34,7 @@ PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
     GEMINI,
     XAI,
+    DASHSCOPE,
     MOONSHOT,
     MINIMAX,
     DEEPSEEK,

@@ -94,8 +94,8 @@ class Plan:
         ]
 
 
-def create(request: Request, *, input_at_start: bool = True) -> Answer:
-    """The answer to a messages request; some vendors state no input before the end of a stream."""
+def create(request: Request, *, input_at_start: bool = True, visible_limit: bool = False) -> Answer:
+    """The answer to a messages request; see ``AnthropicTwin`` for what vendors do otherwise."""
     body = check.body_of(request)
     controls = request.controls
     model = check.text(body, "model")
@@ -104,6 +104,8 @@ def create(request: Request, *, input_at_start: bool = True) -> Answer:
     tools = check.objects(body, "tools")
     thinking = check.thinking_of(body, limit)
     call = _call(body, tools, messages, asked=controls.tool)
+    if visible_limit:
+        limit += controls.reasoning or 0
     reply = plan_reply(controls, limit=limit, call=call, thinking=thinking is not None)
     plan = Plan(
         number=request.number,

@@ -28,11 +28,14 @@ _MODEL_PREFIX = "/v1/models/"
 class AnthropicTwin:
     """Answers as ``https://api.anthropic.com`` does, or as a vendor's Messages API.
 
-    ``input_at_start`` is false for a vendor whose streams state their input only at the end.
+    ``input_at_start`` is false for a vendor whose streams state their input only at the end,
+    ``visible_limit`` true for one whose output limit does not hold the thinking.
     """
 
-    def __init__(self, *, input_at_start: bool = True) -> None:
-        create = partial(messages.create, input_at_start=input_at_start)
+    def __init__(self, *, input_at_start: bool = True, visible_limit: bool = False) -> None:
+        create = partial(
+            messages.create, input_at_start=input_at_start, visible_limit=visible_limit
+        )
         self._routes: dict[tuple[str, str], Callable[[Request], Answer]] = {
             **_ROUTES,
             ("POST", "/v1/messages"): create,

@@ -13,11 +13,11 @@ from mintgate_facade.dialects.anthropic.usage import MessageUsage
 from mintgate_facade.dialects.base import Ask, Reading
 from mintgate_facade.dialects.counted import text_bytes, tokens_in, within_limit
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
-from mintgate_facade.dialects.split import Units
+from mintgate_facade.dialects.split import Units, fields
 
 
-def answer_meter(ask: Ask) -> JsonMeter:
-    """Make the meter of one message."""
+def answer_meter(ask: Ask, thoughtless: str = "") -> JsonMeter:
+    """Make the meter of one message; see `Flavor.thoughtless`."""
     cached_1h = UNIT_CACHE_WRITE_1H_TOKENS in ask.bound.input_units
 
     def exact(document: Document) -> Reading | None:
@@ -29,6 +29,8 @@ def answer_meter(ask: Ask) -> JsonMeter:
         reading = _reading(document, usage.units(), SETTLED_BY_USAGE)
         reading.variants = usage.variants()
         reading.reasoning_tokens = usage.reasoning_tokens
+        if thoughtless and not usage.reasoning_tokens and not _shows_reasoning(document):
+            reading.variants = (*reading.variants, thoughtless)
         return reading
 
     def counted(document: Document | None, size_bytes: int) -> Reading:
@@ -49,3 +51,9 @@ def _reading(document: Document, units: Units, basis: SettledBy.ValueType) -> Re
         model=str(document.get("model") or ""),
         provider_request_id=str(document.get("id") or ""),
     )
+
+
+def _shows_reasoning(document: Document) -> bool:
+    blocks = document.get("content")
+    listed = blocks if isinstance(blocks, list) else []
+    return any(fields(block).get("type") == "thinking" for block in listed)

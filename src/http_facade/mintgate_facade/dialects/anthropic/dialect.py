@@ -53,8 +53,8 @@ class AnthropicDialect:
     def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:  # noqa: ARG002
         """Make the reader of a successful answer; its content type tells its framing."""
         if content_type.startswith(EVENT_STREAM):
-            return MessageStreamMeter(ask)
-        return answer_meter(ask)
+            return MessageStreamMeter(ask, self._flavor.thoughtless)
+        return answer_meter(ask, self._flavor.thoughtless)
 
     def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
         """Give a failure Anthropic's error body and its extra headers."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mintgate.v1.ledger_pb2 import Bound
+
+    from mintgate_facade.dialects.checks import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,10 @@ class Flavor:
     visible_limit: bool = False
     """`max_tokens` is not known to hold the reasoning too, so that only the model's largest
     output bounds it."""
+    widen: Callable[[Bound, str, Fields], None] | None = None
+    """Adds to the bound of a model's request what its limit does not hold."""
+    thoughtless: str = ""
+    """The variant of an answer that shows no reasoning, where there is one."""
 
 
 COMPATIBLE = Flavor(server_tools=False, caches_unasked=True)

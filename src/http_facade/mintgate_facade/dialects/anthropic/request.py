@@ -73,18 +73,21 @@ def read_message(request: RequestView, flavor: Flavor) -> Ask:
     )
     fees = [UnitCount(unit=UNIT_WEB_SEARCHES, count=tools.searches)] if tools.searches else []
     text_size = len(request.body) - content.media_bytes
+    bound = Bound(
+        input_tokens=tokens,
+        input_open=content.open or tools.uses > 0,
+        input_units=_cache_units(content, flavor),
+        passes=tools.uses + 1,
+        output_tokens=limit,
+        output_open=flavor.visible_limit,
+        fees=fees,
+        variants=_variants(document),
+    )
+    if flavor.widen is not None:
+        flavor.widen(bound, model, document)
     return Ask(
         model=model,
-        bound=Bound(
-            input_tokens=tokens,
-            input_open=content.open or tools.uses > 0,
-            input_units=_cache_units(content, flavor),
-            passes=tools.uses + 1,
-            output_tokens=limit,
-            output_open=flavor.visible_limit,
-            fees=fees,
-            variants=_variants(document),
-        ),
+        bound=bound,
         body=request.body,
         stream=flag(document, "stream"),
         uses=tuple(content.files),

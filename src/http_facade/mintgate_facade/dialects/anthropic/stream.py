@@ -12,7 +12,7 @@ from mintgate.v1.unit_pb2 import (
 )
 
 from mintgate_facade.dialects.anthropic.usage import MessageUsage
-from mintgate_facade.dialects.base import Ask
+from mintgate_facade.dialects.base import Ask, Reading
 from mintgate_facade.dialects.counted import utf8_bytes
 from mintgate_facade.dialects.split import Units, count, fields
 from mintgate_facade.dialects.streams import Fate, SseMeter
@@ -31,8 +31,9 @@ class MessageStreamMeter(SseMeter):
     More than one `message_delta` may come, so only `message_stop` makes them final.
     """
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, thoughtless: str = "") -> None:
         super().__init__(ask)
+        self._thoughtless = thoughtless
         cached_1h = UNIT_CACHE_WRITE_1H_TOKENS in ask.bound.input_units
         self._usage = MessageUsage(cached_1h=cached_1h)
         self._stopped = False
@@ -48,6 +49,8 @@ class MessageStreamMeter(SseMeter):
             case "content_block_delta":
                 delta = fields(event.get("delta"))
                 piece = delta.get(_DELTA_TEXT.get(delta.get("type", ""), ""))
+                if delta.get("type") == "thinking_delta":
+                    self._thoughtless = ""
                 if isinstance(piece, str):
                     self._text_bytes += utf8_bytes(piece)
             case "message_start":
@@ -73,6 +76,13 @@ class MessageStreamMeter(SseMeter):
     def _merge(self, usage: Any) -> None:
         self._usage.merge(usage)
         self._variants = self._usage.variants()
+
+    def reading(self) -> Reading:
+        """The usage, under the variant of a message without reasoning if it had none."""
+        reading = super().reading()
+        if self._thoughtless and not reading.reasoning_tokens:
+            reading.variants = (*reading.variants, self._thoughtless)
+        return reading
 
     def _exact(self) -> tuple[Units, int] | None:
         if not self._stopped:

@@ -15,6 +15,8 @@ def terms_of(flavor: Flavor) -> Mapping[str, Terms]:
         if flavor.visible_limit
         else "`max_tokens`"
     )
+    if flavor.widen is not None:
+        output = "`max_tokens`, and beside it the longest reasoning that it may not hold"
     writes = (
         "dearer where the cache may be written to unasked"
         if flavor.caches_unasked

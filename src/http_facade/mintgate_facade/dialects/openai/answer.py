@@ -18,7 +18,7 @@ from mintgate_facade.dialects.openai.usage import (
     web_searches,
     with_searches,
 )
-from mintgate_facade.dialects.split import Units
+from mintgate_facade.dialects.split import Units, fields
 
 _OUTPUT_OF = {
     "chat": "choices",
@@ -30,8 +30,11 @@ _OUTPUT_OF = {
 _PICTURES = frozenset({"images", "image_edit"})
 
 
-def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
-    """Make the meter of one operation's JSON answer."""
+def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str = "") -> JsonMeter:
+    """Make the meter of one operation's JSON answer.
+
+    `thoughtless` is the variant of one that shows no reasoning, where there is one.
+    """
 
     def exact(document: Document) -> Reading | None:
         usage = read_usage(
@@ -44,7 +47,10 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor) -> JsonMeter:
         units, reasoning = usage
         if operation == "responses":
             units = with_searches(units, web_searches(document))
-        return _reading(document, units, SETTLED_BY_USAGE, reasoning)
+        reading = _reading(document, units, SETTLED_BY_USAGE, reasoning)
+        if thoughtless and not reasoning and not _shows_reasoning(document):
+            reading.variants = (*reading.variants, thoughtless)
+        return reading
 
     def counted(document: Document | None, size_bytes: int) -> Reading:
         return _counted(operation, ask, document, size_bytes)
@@ -77,3 +83,10 @@ def _reading(document: Document, units: Units, basis: Any, reasoning: int) -> Re
         provider_request_id=str(document.get("id") or ""),
         reasoning_tokens=reasoning,
     )
+
+
+def _shows_reasoning(document: Document) -> bool:
+    choices = document.get("choices")
+    listed = choices if isinstance(choices, list) else []
+    messages = (fields(fields(choice).get("message")) for choice in listed)
+    return any(message.get("reasoning_content") for message in messages)

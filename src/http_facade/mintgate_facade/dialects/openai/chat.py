@@ -58,7 +58,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
     messages = array(document, "messages")
     if not messages:
         raise refused("'messages' must be a non-empty array.", "messages")
-    content = Content(model, audio_tokens=flavor.audio_input)
+    content = Content(model, audio_tokens=flavor.audio_input, image_tokens=flavor.image_tokens)
     content.read_messages(messages)
     tools = HostedTools()
     tools.read(document)

@@ -54,6 +54,8 @@ class Content:
     model: str
     audio_tokens: bool = True
     """Audio is billed in tokens."""
+    image_tokens: int | None = None
+    """Most tokens of a picture, where not by OpenAI's own rules."""
     media_bytes: int = 0
     """Bytes of the body that are pictures or files in base64."""
     audio_bytes: int = 0
@@ -141,7 +143,7 @@ class Content:
             self.open = True
             return
         self.media_bytes += len(url)
-        self.media_tokens += _image_tokens(self.model, detail)
+        self.media_tokens += self.image_tokens or _image_tokens(self.model, detail)
 
     def _read_audio(self, part: Fields, where: str) -> None:
         if not self.audio_tokens:

@@ -94,6 +94,9 @@ class OpenAIDialect:
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:
         """`ask.body` with the output limit spliced in, otherwise unchanged."""
+        own = self._flavor.operations.get(route.operation)
+        if own is not None and own.limited is not None:
+            return own.limited(ask, output_tokens)
         match route.operation:
             case "chat":
                 field = self._flavor.limit_field

@@ -21,6 +21,8 @@ class Operation:
     """From what was asked, and the content type of the answer."""
     terms: Terms | None = None
     """What is said of it; None: what is said of OpenAI's operation of that name."""
+    limited: Callable[[Ask, int], bytes] | None = None
+    """How a fitted output limit is written into the body, where not in one field alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Flavor:
     limit."""
     prompt_fields: frozenset[str] = frozenset()
     """Fields that make the vendor put a prompt of its own before the messages."""
+    image_tokens: int | None = None
+    """Most tokens of a picture in a chat; None: by OpenAI's own rules."""
     audio_input: bool = True
     """Audio in a chat is billed in tokens, which its bytes bound."""
     states_cost: bool = False

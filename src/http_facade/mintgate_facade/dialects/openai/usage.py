@@ -2,8 +2,9 @@
 
 One reader serves every route: chat and legacy completions say prompt/completion,
 responses, images and audio say input/output (openai/types/completion_usage.py,
-responses/response_usage.py, images_response.py). Two vendors put cached tokens
-elsewhere: Kimi at the top, DeepSeek as `prompt_cache_hit_tokens`.
+responses/response_usage.py, images_response.py). Three vendors put cached tokens
+elsewhere: Kimi at the top, DeepSeek as `prompt_cache_hit_tokens`, and DashScope says
+`cache_creation_input_tokens` of those that are written.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def read_usage(
     units = split_input(
         input_total,
         cached=_cached(usage, details),
-        written=count(details.get("cache_write_tokens")),
+        written=max(
+            count(details.get("cache_write_tokens")),
+            count(details.get("cache_creation_input_tokens")),
+        ),
         parts=_modalities(details),
         cached_parts=_modalities(fields(details.get("cached_tokens_details"))),
     )

@@ -1,0 +1,154 @@
+"""Alibaba Model Studio (Qwen): https://dashscope.aliyuncs.com, in three shapes beside each other.
+
+Its own below /api/v1, OpenAI's below /compatible-mode/v1, Anthropic's below /apps/anthropic.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mintgate_facade.dialects.anthropic import AnthropicDialect
+from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
+from mintgate_facade.dialects.base import Failure, FailureKind
+from mintgate_facade.dialects.dashscope import DashScopeDialect
+from mintgate_facade.dialects.dashscope.compatible import FLAVOR
+from mintgate_facade.dialects.dashscope.thinking import OFF, hold_message_reasoning
+from mintgate_facade.dialects.openai import OpenAIDialect
+from mintgate_facade.providers import compatible
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+
+_TASKS = (
+    "It only runs as a task, whose cost is known later. This gateway serves what it can hold and "
+    "settle at once."
+)
+_UNPRICED = "What it costs is not known to this gateway."
+_APPS = "Applications, agents and their memory belong to the operator's account."
+_VOICES = "Voices and vocabularies are stored at the provider, where all users share one account."
+_OTHER = "Ask for text, pictures, speech, embeddings or a ranking by the routes that have them."
+_OWN_CHAT = "Use POST /compatible-mode/v1/chat/completions, which reaches the same models."
+
+MESSAGES = MessagesFlavor(
+    server_tools=False, caches_unasked=True, widen=hold_message_reasoning, thoughtless=OFF
+)
+
+DASHSCOPE = Provider(
+    slug="dashscope",
+    prefixes=("qwen",),
+    base_url="https://dashscope.aliyuncs.com",
+    unprefixed=("/api/v1/", "/compatible-mode/", "/apps/anthropic/"),
+    models=re.compile(r"qwen(?!-3)|qwq|qvq|wan\d|text-embedding-v\d|gte-rerank|cosyvoice"),
+    hosts=re.compile(r"deepseek-|glm-|kimi-|qwen-3"),
+    use="the DashScope SDK with the base URL <gateway>/qwen/api/v1",
+    # An empty account is a 400 in its own shape.
+    operator_errors=re.compile(rb"Arrearage|InvalidApiKey|invalid_api_key|Unpurchased"),
+    refused_headers={
+        "x-dashscope-encryptionkey": Failure(
+            FailureKind.BAD_REQUEST,
+            "An encrypted request cannot be read, so that its cost cannot be held. Send it plain.",
+            param="X-DashScope-EncryptionKey",
+            code="unsupported_parameter",
+        ),
+        "x-dashscope-async": Failure(FailureKind.FORBIDDEN, _TASKS, param="X-DashScope-Async"),
+        "x-dashscope-plugin": Failure(
+            FailureKind.BAD_REQUEST,
+            "Plugins run at the provider, without a limit on their cost. Leave the header out.",
+            param="X-DashScope-Plugin",
+            code="unsupported_parameter",
+        ),
+    },
+    strip_request_headers=frozenset({b"x-dashscope-workspace", b"x-dashscope-ossresourceresolve"}),
+    strip_response_headers=compatible.RATE_HEADERS | {b"set-cookie"},
+    surfaces=(
+        Surface(
+            dialect=DashScopeDialect(),
+            routes=(
+                metered("POST", "/api/v1/services/aigc/text-generation/generation", "generation"),
+                metered(
+                    "POST", "/api/v1/services/aigc/multimodal-generation/generation", "multimodal"
+                ),
+                metered(
+                    "POST",
+                    "/api/v1/services/embeddings/text-embedding/text-embedding",
+                    "embeddings",
+                ),
+                metered("POST", "/api/v1/services/rerank/text-rerank/text-rerank", "rerank"),
+                metered("POST", "/api/v1/services/audio/tts/SpeechSynthesizer", "speech"),
+                free("POST", "/api/v1/tokenizer", "count_tokens"),
+                local("/api/v1/models"),
+                *denied(
+                    _TASKS,
+                    "/api/v1/tasks/*",
+                    "/api-task/*",
+                    "/api/v1/services/aigc/image-generation/*",
+                    "/api/v1/services/aigc/image2image/*",
+                    "/api/v1/services/aigc/image2video/*",
+                    "/api/v1/services/aigc/text2image/*",
+                    "/api/v1/services/aigc/video-generation/*",
+                    "/api/v1/services/audio/asr/transcription",
+                ),
+                *denied(
+                    _UNPRICED,
+                    "/api/v1/services/embeddings/multimodal-embedding/*",
+                    "/api/v1/services/nlp/*",
+                    "/api/v1/systemone/*",
+                    "/compatible-api/*",
+                ),
+                *denied(
+                    _VOICES,
+                    "/api/v1/services/audio/asr/customization",
+                    "/api/v1/services/audio/tts/customization",
+                ),
+                *denied(_OTHER, "/api/v1/services/*"),
+                *denied(compatible.STORED, "/api/v1/files/*", "/api/v1/uploads/*"),
+                *denied(
+                    compatible.ADMIN,
+                    "/api/v1/deployments/*",
+                    "/api/v1/fine-tunes/*",
+                    "/api/v1/models/*",
+                    "/api/v1/reinforcement-learning/*",
+                    "/api/v1/workspaces/*",
+                ),
+                *denied(compatible.BYPASS, "/api/v1/tokens/*", "/api/v1/webrtc/*"),
+                *denied(
+                    _APPS,
+                    "/api/v1/agentstudio/*",
+                    "/api/v1/apps/*",
+                    "/api/v1/assistants/*",
+                    "/api/v1/indices/*",
+                    "/api/v1/threads/*",
+                ),
+                *denied(compatible.SOCKET, "/api-ws/*"),
+            ),
+        ),
+        Surface(
+            dialect=OpenAIDialect(FLAVOR),
+            mount="/compatible-mode",
+            upstream="/compatible-mode",
+            routes=(
+                metered("POST", "/v1/chat/completions", "chat"),
+                metered("POST", "/v1/embeddings", "embeddings"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
+                *denied(_UNPRICED, "/v1/systemone/*"),
+                *compatible.denied_paths_of_openai(
+                    {"/completions": compatible.LEGACY, "/responses/*": _OWN_CHAT},
+                    served=frozenset({"/embeddings"}),
+                    at="/v1",
+                ),
+            ),
+        ),
+        Surface(
+            dialect=AnthropicDialect(MESSAGES),
+            mount="/apps/anthropic",
+            upstream="/apps/anthropic",
+            routes=(
+                metered("POST", "/v1/messages", "messages"),
+                *denied(_UNPRICED, "/v1/messages/count_tokens"),
+                local("/v1/models"),
+                local("/v1/models/{model}"),
+                *compatible.denied_paths_of_messages(),
+            ),
+        ),
+    ),
+)
