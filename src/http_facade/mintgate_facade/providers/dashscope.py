@@ -12,6 +12,7 @@ from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
 from mintgate_facade.dialects.base import Failure, FailureKind
 from mintgate_facade.dialects.dashscope import DashScopeDialect
 from mintgate_facade.dialects.dashscope.compatible import FLAVOR
+from mintgate_facade.dialects.dashscope.content import IMAGE_TOKENS_MAX
 from mintgate_facade.dialects.dashscope.thinking import OFF, hold_message_reasoning
 from mintgate_facade.dialects.openai import OpenAIDialect
 from mintgate_facade.providers import compatible
@@ -28,7 +29,11 @@ _OTHER = "Ask for text, pictures, speech, embeddings or a ranking by the routes 
 _OWN_CHAT = "Use POST /compatible-mode/v1/chat/completions, which reaches the same models."
 
 MESSAGES = MessagesFlavor(
-    server_tools=False, caches_unasked=True, widen=hold_message_reasoning, thoughtless=OFF
+    server_tools=False,
+    caches_unasked=True,
+    image_tokens=IMAGE_TOKENS_MAX,
+    widen=hold_message_reasoning,
+    thoughtless=OFF,
 )
 
 DASHSCOPE = Provider(

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_IMAGES
+from mintgate_facade.dialects.anthropic.request import read_message
 from mintgate_facade.dialects.base import Ask, RefusedRequest, RequestView
 from mintgate_facade.dialects.dashscope.compatible import read_compatible
 from mintgate_facade.dialects.dashscope.thinking import (
@@ -16,6 +17,7 @@ from mintgate_facade.dialects.dashscope.thinking import (
     THOUGHT_PER_ANSWER,
     fitted_budget,
 )
+from mintgate_facade.providers.dashscope import MESSAGES
 
 Read = Callable[..., Ask]
 Refusal = Callable[..., RefusedRequest]
@@ -103,6 +105,15 @@ def test_compatible_pictures_are_held_by_the_same(detail: str) -> None:
     document = {"model": "qwen3-vl-plus", "messages": messages, "max_tokens": 5}
     view = RequestView(body=orjson.dumps(document), document=document)
     assert read_compatible(view).bound.input_tokens > 16_000
+
+
+def test_pictures_in_messages_are_held_by_the_same() -> None:
+    """In Anthropic's shape a picture is not held by what Anthropic bills for one."""
+    source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+    messages = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+    document = {"model": "qwen3-vl-plus", "messages": messages, "max_tokens": 5}
+    view = RequestView(body=orjson.dumps(document), document=document)
+    assert read_message(view, MESSAGES).bound.input_tokens > 16_000
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ class Content:
     """What a request's content adds to its bound."""
 
     tools: Tools = field(default_factory=Tools)
+    image_tokens: int = IMAGE_TOKENS_MAX
+    """Most tokens of one picture."""
     media_bytes: int = 0
     """Bytes of the body that are media in base64."""
     media_tokens: int = 0
@@ -108,7 +110,7 @@ class Content:
     def _read_image(self, block: Fields, where: str) -> None:
         source = self._source(block, where)
         if source.get("type") == "base64":
-            self._add_media(source, where, IMAGE_TOKENS_MAX)
+            self._add_media(source, where, self.image_tokens)
         else:
             self.open = True
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mintgate_facade.dialects.anthropic.content import IMAGE_TOKENS_MAX
+
 if TYPE_CHECKING:
     from mintgate.v1.ledger_pb2 import Bound
 
@@ -23,6 +25,8 @@ class Flavor:
     visible_limit: bool = False
     """`max_tokens` is not known to hold the reasoning too, so that only the model's largest
     output bounds it."""
+    image_tokens: int = IMAGE_TOKENS_MAX
+    """Most tokens of one picture."""
     widen: Callable[[Bound, str, Fields], None] | None = None
     """Adds to the bound of a model's request what its limit does not hold."""
     thoughtless: str = ""

@@ -11,7 +11,7 @@ from mintgate.v1.unit_pb2 import (
     UnitCount,
 )
 
-from mintgate_facade.dialects.anthropic.content import Content
+from mintgate_facade.dialects.anthropic.content import IMAGE_TOKENS_MAX, Content
 from mintgate_facade.dialects.anthropic.flavor import Flavor
 from mintgate_facade.dialects.base import Ask, RequestView
 from mintgate_facade.dialects.checks import (
@@ -56,7 +56,7 @@ def read_message(request: RequestView, flavor: Flavor) -> Ask:
     limit = integer(document, "max_tokens", 0, OUTPUT_TOKENS_MAX, unit="tokens")
     if limit is None:
         raise refused("max_tokens: Field required", "max_tokens", "missing_required_parameter")
-    content = read_content(document)
+    content = read_content(document, flavor.image_tokens)
     tools = content.tools
     if tools.uses and not flavor.server_tools:
         raise refused(
@@ -95,12 +95,12 @@ def read_message(request: RequestView, flavor: Flavor) -> Ask:
     )
 
 
-def read_content(document: Fields) -> Content:
+def read_content(document: Fields, image_tokens: int = IMAGE_TOKENS_MAX) -> Content:
     """Read system, messages and tools. Raises `RefusedRequest` for what cannot be bounded."""
     messages = array(document, "messages")
     if messages is None:
         raise refused("messages: Field required", "messages", "missing_required_parameter")
-    content = Content()
+    content = Content(image_tokens=image_tokens)
     content.mark(document, "")
     for index, tool in enumerate(objects(document, "tools")):
         content.mark(tool, f"tools[{index}]")

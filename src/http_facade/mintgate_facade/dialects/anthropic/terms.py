@@ -29,8 +29,8 @@ def terms_of(flavor: Flavor) -> Mapping[str, Terms]:
     )
     return {
         "messages": Terms(
-            "input: the body's bytes, pictures at 4,784 tokens, the context window for what "
-            f"stands elsewhere, {writes}; output: {output}{tools}",
+            f"input: the body's bytes, pictures at {flavor.image_tokens:,} tokens, the context "
+            f"window for what stands elsewhere, {writes}; output: {output}{tools}",
             "the usage that it states: input, cache reads, cache writes for 5 minutes and an "
             "hour, output, searches; in a stream that of its first and last events",
         )
