@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 FOLDER = Path(__file__).resolve().parent
-NODE = FOLDER / "node_modules/.bin/node"
-"""Installed with the SDKs, for this machine."""
+NODE = "node_modules/node-linux-*/bin/node"
+"""Installed with the SDKs, for this machine alone. Older npm makes no link to it in `.bin`."""
 STOP_WAIT_S = 10.0
 
 
@@ -94,10 +94,11 @@ class Node:
 @contextmanager
 def running_node(directory: Path, program: str, *arguments: str) -> Iterator[Node]:
     """Start a program of this folder; at the end it leaves by itself, and never warned."""
-    assert NODE.exists(), "the Node SDKs are not installed; `make test` does it"
+    found = list(FOLDER.glob(NODE))
+    assert found, "the Node SDKs are not installed; `make test` does it"
     with (directory / "stderr").open("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            [str(NODE), str(FOLDER / program), *arguments],
+            [str(found[0]), str(FOLDER / program), *arguments],
             # Nothing of the machine's: no key, no proxy, no option of Node's.
             env={"HOME": str(directory)},
             cwd=directory,
