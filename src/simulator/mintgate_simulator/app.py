@@ -16,6 +16,7 @@ import orjson
 from .answer import TRANSPORT, Delivery, Whole
 from .anthropic import AnthropicTwin
 from .anthropic import wire as anthropic_wire
+from .anthropic.batches import Batches as MessageBatches
 from .control import HEADER, Fault, parse
 from .credentials import REJECTED_KEY, carries_minted_key
 from .dashscope import dashscope_twin
@@ -64,7 +65,12 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
     twins: dict[str, Twin] = {
         "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches),
-        "anthropic": Keeping(AnthropicTwin(), _ANTHROPIC_FILES),
+        "anthropic": Keeping(
+            AnthropicTwin(),
+            _ANTHROPIC_FILES,
+            batches=MessageBatches,
+            batches_at=("v1", "messages", "batches"),
+        ),
         "gemini": KeepingGemini(GeminiTwin()),
         "dashscope": dashscope_twin(),
         "elevenlabs": ElevenLabsTwin(),

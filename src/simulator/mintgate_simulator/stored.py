@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from .answer import Answer, Kind
-    from .openai.batches import Batches
     from .request import Request
     from .twin import Twin
 
@@ -44,6 +43,23 @@ class FileShape:
     """The query parameter that names the object to go on after."""
 
 
+class Files(Protocol):
+    """Where the files of a batch are."""
+
+    def content(self, file_id: str) -> bytes:
+        """What a file holds; a refusal (404) if there is none."""
+
+    def add(self, file_id: str, filename: str, content: bytes) -> None:
+        """Keep a file that the provider made."""
+
+
+class Batches(Protocol):
+    """What answers about batches."""
+
+    def respond(self, request: Request, parts: list[str]) -> Whole:
+        """The answer; ``parts`` is the path below them."""
+
+
 @dataclass(slots=True)
 class _Thing:
     document: dict[str, Any]
@@ -57,8 +73,10 @@ class Keeping:
     twin: Twin
     shape: FileShape
     keeps_responses: bool = False
-    batches: Callable[[Twin, Keeping], Batches] | None = None
+    batches: Callable[[Twin, Files], Batches] | None = None
     """How it makes its batches, whose files are kept here."""
+    batches_at: tuple[str, ...] = ("v1", "batches")
+    """The path of its batches."""
     _batches: Batches | None = field(init=False, default=None)
     _files: OrderedDict[str, _Thing] = field(default_factory=OrderedDict)
     _responses: OrderedDict[str, _Thing] = field(default_factory=OrderedDict)
@@ -98,8 +116,9 @@ class Keeping:
         parts = request.path.strip("/").split("/")
         if parts[:2] == ["v1", "files"]:
             return self._file(request, parts[2:])
-        if self._batches is not None and parts[:2] == ["v1", "batches"]:
-            return self._batches.respond(request, parts[2:])
+        depth = len(self.batches_at)
+        if self._batches is not None and tuple(parts[:depth]) == self.batches_at:
+            return self._batches.respond(request, parts[depth:])
         if self.keeps_responses and parts[:2] == ["v1", "responses"]:
             if request.method == "POST" and len(parts) == 2:  # noqa: PLR2004 - /v1/responses
                 return self._create_response(request)

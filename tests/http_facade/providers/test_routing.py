@@ -101,7 +101,7 @@ def test_what_is_not_in_the_table_does_not_match(path: str) -> None:
         (OPENAI, "POST", "/v1/realtime/client_secrets"),
         (OPENAI, "POST", "/v1/images/variations"),
         (OPENAI, "GET", "/v1/organization/usage/completions"),
-        (ANTHROPIC, "POST", "/v1/messages/batches"),
+        (ANTHROPIC, "POST", "/v1/sessions"),
         (ANTHROPIC, "POST", "/v1/complete"),
         (GEMINI, "POST", "/v1beta/models/m:predict"),
         (GEMINI, "POST", "/v1beta/models/m:batchGenerateContent"),

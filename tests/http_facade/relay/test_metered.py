@@ -329,7 +329,7 @@ async def test_a_chunked_body_that_is_too_large_is_a_413(
         ("GET", "/openai/v1/organization/users", 403),
         ("POST", "/openai/v1/nothing/here", 404),
         ("GET", "/openai/v1/embeddings", 405),
-        ("POST", "/anthropic/v1/messages/batches", 403),
+        ("POST", "/anthropic/v1/sessions", 403),
         ("POST", "/gemini/v1beta/auth_tokens", 403),
     ],
 )

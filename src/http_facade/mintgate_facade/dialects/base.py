@@ -111,6 +111,10 @@ class Route:
     mentions: tuple[tuple[str, str], ...] = ()
     """Of an owned row: fields of the object that name others, and their kinds. Those are the
     key's, too."""
+    addresses: tuple[tuple[str, str], ...] = ()
+    """Of an owned row: fields of the object that hold an address at the provider, and the path
+    that the client gets in its place; `{id}` in it is the object's. SDKs join it to the address
+    of the gateway."""
     of_key: Callable[[Key], bytes] | None = None
     """Of a local row that tells about the caller's own key: how its JSON answer is made."""
 

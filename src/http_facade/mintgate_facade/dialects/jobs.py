@@ -46,6 +46,24 @@ class Failed:
     """It has ended, and the provider bills nothing for it."""
 
 
+class Collector(Protocol):
+    """Reads a longer answer as it arrives."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises `BrokenAnswer` when they cannot be of this dialect."""
+
+    def outcome(self) -> Outcome:
+        """What the whole answer says. Raises as above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """It has ended, and another answer tells what it cost."""
+
+    poll: Poll
+    into: Collector
+
+
 Outcome = Pending | Done | Failed
 
 
@@ -55,7 +73,7 @@ class JobReader(Protocol):
     def poll(self, job: Job) -> Poll:
         """Ask for the job."""
 
-    def read(self, job: Job, body: bytes) -> Outcome:
+    def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Read the provider's successful (2xx) answer.
 
         Raises `BrokenAnswer` when the bytes cannot be of this dialect: it is asked again.

@@ -22,7 +22,7 @@ from mintgate.v1.ledger_pb2 import (
 )
 
 from mintgate_facade.dialects.base import BrokenAnswer, RefusedRequest
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
 from mintgate_facade.jobs.readers import READERS
 from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.held import PROVIDER_REQUEST_ID_CHARACTERS_MAX
@@ -32,7 +32,7 @@ from mintgate_facade.relay.pass_through import is_success
 from mintgate_facade.relay.upstream import BROKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mintgate.v1.jobs_pb2_grpc import JobsServiceAsyncStub
 
@@ -54,7 +54,7 @@ LEASE_MS = 30_000
 POLL_WAIT_S = 20.0
 """For the whole answer of the provider, within the lease. A settle that comes after its end does
 no harm: it is made once."""
-BODY_BYTES_MAX = 32 << 20
+BODY_BYTES_MAX = 256 << 20
 """Of one answer; a longer one is not read, and its job is left to its last estimate."""
 RENEW_WAIT_S = 3.0
 
@@ -144,8 +144,14 @@ class Poller:
             return Pending()
         try:
             async with asyncio.timeout(POLL_WAIT_S):
-                body = await self._ask(target, surface, reader.poll(job))
-            return Pending() if body is None else reader.read(job, body)
+                body = bytearray()
+                if not await self._ask(target, surface, reader.poll(job), body.extend):
+                    return Pending()
+                outcome = reader.read(job, bytes(body))
+                if not isinstance(outcome, Further):
+                    return outcome
+                told = await self._ask(target, surface, outcome.poll, outcome.into.feed)
+                return outcome.into.outcome() if told else Pending()
         except RefusedRequest as refused:
             _log.warning("job of hold %s: %s", job.hold_id.hex(), refused.failure.message)
         except BROKEN as failure:
@@ -154,8 +160,10 @@ class Poller:
             _log.warning("job of hold %s: %s", job.hold_id.hex(), failure)
         return Pending()
 
-    async def _ask(self, target: Target, surface: Surface, poll: Poll) -> bytes | None:
-        """The body of the provider's answer; None when it says anything but success."""
+    async def _ask(
+        self, target: Target, surface: Surface, poll: Poll, take: Callable[[bytes], None]
+    ) -> bool:
+        """Hand on the provider's answer as it arrives; False when it is anything but success."""
         account = target.require_account()
         name, value = surface.credential(account.api_key)
         headers = {"accept": "application/json", "accept-encoding": "identity", name: value}
@@ -167,13 +175,14 @@ class Poller:
             if not is_success(response.status):
                 # Also 404: right after its creation a provider may not know a job yet.
                 _log.warning("%s answered a poll with %d", target.slug, response.status)
-                return None
-            body = bytearray()
+                return False
+            size_bytes = 0
             async for piece in response.content.iter_any():
-                body += piece
-                if len(body) > BODY_BYTES_MAX:
+                size_bytes += len(piece)
+                if size_bytes > BODY_BYTES_MAX:
                     raise BrokenAnswer(f"an answer of more than {BODY_BYTES_MAX} bytes")
-            return bytes(body)
+                take(piece)
+            return True
         finally:
             response.close()
 

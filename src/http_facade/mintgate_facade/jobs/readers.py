@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mintgate_facade.dialects.anthropic import batch as message_batch
 from mintgate_facade.dialects.openai import background, batch
 
 if TYPE_CHECKING:
@@ -14,4 +15,5 @@ if TYPE_CHECKING:
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
+    ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mintgate_facade.dialects.anthropic import AnthropicDialect
+from mintgate_facade.dialects.anthropic import AnthropicDialect, batch
 from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.providers.base import (
     Provider,
@@ -24,6 +24,9 @@ _STORED = (
 _DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
 _ADMIN = "It administers the operator's account."
 _LEGACY = "Legacy completions are not served. Use POST /v1/messages."
+
+_BATCHES = "/v1/messages/batches"
+_RESULTS = (("results_url", f"{_BATCHES}/{{id}}/results"),)
 
 ANTHROPIC = Provider(
     slug="anthropic",
@@ -54,6 +57,12 @@ ANTHROPIC = Provider(
                 free("POST", "/v1/messages/count_tokens", "count_tokens"),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
+                metered("POST", "/v1/messages/batches", batch.OPERATION),
+                owned("GET", _BATCHES, "batch", Access.LIST, addresses=_RESULTS),
+                owned("GET", f"{_BATCHES}/{{id}}", "batch", Access.USE, addresses=_RESULTS),
+                owned("POST", f"{_BATCHES}/{{id}}/cancel", "batch", Access.USE, addresses=_RESULTS),
+                owned("GET", f"{_BATCHES}/{{id}}/results", "batch", Access.USE),
+                owned("DELETE", f"{_BATCHES}/{{id}}", "batch", Access.FORGET),
                 *denied(_LEGACY, "/v1/complete"),
                 owned("POST", "/v1/files", "file", Access.CREATE, body=BodyKind.FORM),
                 *kept("/v1/files", "file", ("GET", "/content")),
@@ -67,7 +76,6 @@ ANTHROPIC = Provider(
                     "/v1/deployments/*",
                     "/v1/dreams/*",
                     "/v1/environments/*",
-                    "/v1/messages/batches/*",
                     "/v1/sessions/*",
                     "/v1/tunnels/*",
                 ),

@@ -215,6 +215,7 @@ def owned(
     body: BodyKind = BodyKind.JSON,
     reads: Callable[[Mapping[str, Any]], FileReader | None] | None = None,
     mentions: tuple[tuple[str, str], ...] = (),
+    addresses: tuple[tuple[str, str], ...] = (),
 ) -> Route:
     """A row about objects of one kind; `{id}` in the path is the object's."""
     return Route(
@@ -227,6 +228,7 @@ def owned(
         access=access,
         reads=reads,
         mentions=mentions,
+        addresses=addresses,
     )
 
 

@@ -41,8 +41,12 @@ START_WAIT_S = 10.0
 """How long an answer waits for its job to be in the ledger; a core restarts within it."""
 OPENING_BYTES_MAX = 1 << 20
 """Of an answer, until it has named what it stands for."""
-JOB_NOTE = "job"
-"""The note on an object that a job is polled by."""
+JOB_TTL_MS = 24 * 3_600_000
+"""A job's life when nothing else is said."""
+JOB_SLACK_MS = 3_600_000
+"""After it: the job's last look, and clocks that differ."""
+
+_NOTE = "job:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Deferrals:
             await self._start(exchange, held, object_id)
             name = ObjectName(held.ask.creates, object_id)
             await self.objects.record(
-                held.reserved.key_id, exchange.target.slug, name, note=JOB_NOTE
+                held.reserved.key_id, exchange.target.slug, name, note=_note_of(held.ask.later)
             )
         except RefusedRequest:
             await self._cancel(exchange, admitted, object_id)
@@ -122,6 +126,17 @@ class Deferrals:
         with contextlib.suppress(RefusedRequest, *BROKEN):
             response = await self.targets.read(exchange, admitted, path, "POST")
             response.close()
+
+
+def _note_of(later: LaterWork | None) -> str:
+    """The note on an object that a job is polled by: for how long that may go on."""
+    ttl_ms = (later.ttl_ms if later is not None else 0) or JOB_TTL_MS
+    return f"{_NOTE}{ttl_ms + JOB_SLACK_MS}"
+
+
+def job_lives_ms(note: str) -> int:
+    """How long after its creation an object may be polled; 0 when no job is about it."""
+    return int(note.removeprefix(_NOTE)) if note.startswith(_NOTE) else 0
 
 
 async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[bytes, bool]:

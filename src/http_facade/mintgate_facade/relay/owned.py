@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
+import orjson
+
 from mintgate_facade.dialects.base import (
     Access,
     Failure,
@@ -21,7 +23,7 @@ from mintgate_facade.dialects.base import (
     ObjectName,
     RefusedRequest,
 )
-from mintgate_facade.relay.deferred import JOB_NOTE
+from mintgate_facade.relay.deferred import job_lives_ms
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.failures import NO_ROOM
 from mintgate_facade.relay.listing import Page, google_listing, listing_body
@@ -44,17 +46,14 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
 
-JOB_LIVES_MS = 25 * 3_600_000
-"""A day is a job's longest life when nothing else is said; the rest is its last look, and clocks
-that differ."""
 READS_AT_ONCE = 8
 """Objects of a list that are read at the provider at one time."""
 
 _JSON = [(b"content-type", b"application/json")]
 _NOT_CHARGED = Failure(
     FailureKind.FORBIDDEN,
-    "What was made in the background is read once more to charge it. It can be deleted 25 hours "
-    "after it was begun.",
+    "What the provider went on with is read once more to charge it. An answer can be deleted 25 "
+    "hours after it was begun, a batch 49 hours after.",
     code="not_charged_yet",
 )
 
@@ -103,7 +102,7 @@ class Owned:
     def _check_charged(self, found: FindObjectsResponse) -> None:
         """Keep what a job is polled by until the job is over for certain."""
         for each in found.objects:
-            if each.note == JOB_NOTE and self.now_ms() < each.created_at_ms + JOB_LIVES_MS:
+            if self.now_ms() < each.created_at_ms + job_lives_ms(each.note):
                 raise RefusedRequest(_NOT_CHARGED)
 
     async def _relay(
@@ -132,9 +131,10 @@ class Owned:
             return
         if route.access is Access.FORGET:
             await self.objects.forget(found.key_id, slug, _named(exchange))
-        if route.mentions:
+        if route.mentions or route.addresses:
             body = await whole_answer(response)
             await self._record_mentioned(exchange, found.key_id, [body])
+            body = _addressed(exchange, body)
             headers = exchange.relayed(response.raw_headers)
             await exchange.send_whole(response.status, headers, body)
             return
@@ -178,6 +178,7 @@ class Owned:
                 admitted.secret_sha256, exchange.caller, exchange.target.slug, ()
             )
             await self._record_mentioned(exchange, found.key_id, described)
+        described = [_addressed(exchange, body) for body in described]
         if exchange.route.lists:
             body = google_listing(exchange.route.lists, described, page)
         else:
@@ -210,6 +211,17 @@ async def _note(exchange: Exchange, admitted: Admitted) -> str:
     async for data in file_of(upload, admitted.view.headers.get("content-type", "")):
         reader.feed(data)
     return reader.note()
+
+
+def _addressed(exchange: Exchange, body: bytes) -> bytes:
+    """The object with the gateway's paths in place of addresses at the provider."""
+    document, changed = parsed_answer(body), False
+    for field, path in exchange.route.addresses:
+        object_id = document.get("id")
+        if isinstance(document.get(field), str) and isinstance(object_id, str):
+            document[field] = path.replace("{id}", quote(object_id, safe=""))
+            changed = True
+    return orjson.dumps(document) if changed else body
 
 
 def _named(exchange: Exchange) -> ObjectName:

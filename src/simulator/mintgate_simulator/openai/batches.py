@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,22 +16,13 @@ from . import wire
 
 if TYPE_CHECKING:
     from mintgate_simulator.request import Request
+    from mintgate_simulator.stored import Files
     from mintgate_simulator.twin import Twin
 
 KEPT_MAX = 1_000
 """Batches kept; the oldest go first."""
 REQUESTS_EACH_MAX = 50_000
 _DETAILS = ("input_tokens_details", "cached_tokens"), ("output_tokens_details", "reasoning_tokens")
-
-
-class Files(Protocol):
-    """Where the files of a batch are."""
-
-    def content(self, file_id: str) -> bytes:
-        """What a file holds; a refusal (404) if there is none."""
-
-    def add(self, file_id: str, filename: str, content: bytes) -> None:
-        """Keep a file that the provider made."""
 
 
 @dataclass(slots=True)

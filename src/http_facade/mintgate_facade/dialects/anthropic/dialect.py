@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.anthropic import errors, models
+from mintgate_facade.dialects.anthropic import batch, errors, models
 from mintgate_facade.dialects.anthropic.answer import answer_meter
 from mintgate_facade.dialects.anthropic.flavor import Flavor
 from mintgate_facade.dialects.anthropic.request import read_content, read_message
@@ -36,10 +36,12 @@ class AnthropicDialect:
 
     def read(self, route: Route, request: RequestView) -> Ask:
         """Turn a metered request into bounds, or raise `RefusedRequest`."""
-        if route.operation != "messages":
-            raise LookupError(f"no reading for the operation {route.operation!r}")
         with bounded_nesting():
-            return read_message(request, self._flavor)
+            if route.operation == batch.OPERATION:
+                return batch.read_batch(request, self._flavor)
+            if route.operation == "messages":
+                return read_message(request, self._flavor)
+        raise LookupError(f"no reading for the operation {route.operation!r}")
 
     def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:  # noqa: ARG002
         """Stored files that a request to count tokens reads."""

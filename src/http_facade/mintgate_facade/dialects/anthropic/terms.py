@@ -33,5 +33,10 @@ def terms_of(flavor: Flavor) -> Mapping[str, Terms]:
             f"window for what stands elsewhere, {writes}; output: {output}{tools}",
             "the usage that it states: input, cache reads, cache writes for 5 minutes and an "
             "hour, output, searches; in a stream that of its first and last events",
-        )
+        ),
+        "batch": Terms(
+            "the sum of what each of its messages is bounded by, at the batch price; one model, "
+            "no stored or linked content, no tools that the provider runs",
+            "the usage of each message in its results, when it has ended",
+        ),
     }
