@@ -8,6 +8,7 @@ from typing import Any
 
 import dashscope
 import httpx
+import openai
 import pytest
 from dashscope import v2
 from dashscope.audio.http_tts import HttpSpeechSynthesizer
@@ -16,7 +17,13 @@ from mintgate.v1.ledger_pb2 import (
     SETTLED_BY_COUNTED,
     SETTLED_BY_USAGE,
 )
-from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_IMAGES
+from mintgate.v1.meter_pb2 import ModelPrice, RateSet
+from mintgate.v1.unit_pb2 import (
+    UNIT_INPUT_CHARACTERS,
+    UNIT_INPUT_TOKENS,
+    UNIT_OUTPUT_IMAGES,
+    UnitPrice,
+)
 
 from tests.buyer import Buyer, Charge
 from tests.harness import Installation
@@ -266,6 +273,48 @@ def test_what_has_no_price(buyer: Buyer, upstream: Upstream) -> None:
             client.rerank.create(model="qwen3-rerank", query="hello", documents=["world"])
     assert upstream.requests() == []
     buyer.untouched()
+
+
+@pytest.fixture
+def vectors_have_a_price(gateway: Installation) -> None:
+    """As an operator sets one, for models that no other test asks for: 0.07 USD a million."""
+    rates = [RateSet(prices=[UnitPrice(unit=UNIT_INPUT_TOKENS, pico_usd=70_000)])]
+    with gateway.client() as client:
+        for model in ("text-embedding-v3", "gte-rerank-v2"):
+            client.meter.put_price(ModelPrice(provider="dashscope", model=model, rates=rates))
+
+
+@pytest.mark.usefixtures("vectors_have_a_price")
+def test_vectors(buyer: Buyer) -> None:
+    """Embeddings are charged by the total that they state, all of it input."""
+    with sdk(buyer.gateway, buyer.secret, simulate(input=900)) as client:
+        answer = client.embeddings.create(model="text-embedding-v3", input=[LONG, "hello"])
+    assert len(answer.embeddings) == 2
+    buyer.charged(Charge("dashscope", "text-embedding-v3", 900 * 70, 900, 0))
+
+
+@pytest.mark.usefixtures("vectors_have_a_price")
+def test_vectors_in_openai_shape(buyer: Buyer) -> None:
+    """The same below the compatible root."""
+    base = f"{buyer.gateway.url}/qwen/compatible-mode/v1"
+    with openai.OpenAI(base_url=base, api_key=buyer.secret) as client:
+        client.embeddings.create(
+            model="text-embedding-v3", input=LONG, extra_headers=simulate(input=800)
+        )
+    buyer.charged(Charge("dashscope", "text-embedding-v3", 800 * 70, 800, 0))
+
+
+@pytest.mark.usefixtures("vectors_have_a_price")
+def test_rankings(buyer: Buyer) -> None:
+    """A ranking is charged for its query with every document."""
+    with sdk(buyer.gateway, buyer.secret) as client:
+        ranked = client.rerank.create(
+            model="gte-rerank-v2", query="which of them?", documents=["this one", "that one"]
+        )
+    assert len(ranked.results) == 2
+    # Fourteen bytes are four tokens, eight are two: twice each.
+    (event,) = buyer.charged(Charge("dashscope", "gte-rerank-v2", 12 * 70, 12, 0))
+    assert event.held_nano_usd > event.charged_nano_usd
 
 
 def test_tokens_are_counted_for_nothing(buyer: Buyer) -> None:

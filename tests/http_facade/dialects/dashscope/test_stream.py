@@ -83,6 +83,15 @@ def test_an_event_after_the_end_counts(run: Run) -> None:
     assert meter.reading().units[UNIT_OUTPUT_TOKENS] == 9
 
 
+def test_usage_may_follow_the_end(run: Run) -> None:
+    """An event with usage alone leaves a finished answer finished."""
+    meter = GenerationStreamMeter(ASK)
+    usage = {"input_tokens": 20, "output_tokens": 4}
+    run(meter, [said("Zürich", None, "stop"), event({"output": {}, "usage": usage})])
+    assert meter.complete
+    assert meter.reading().units == {UNIT_INPUT_TOKENS: 20, UNIT_OUTPUT_TOKENS: 4}
+
+
 @pytest.mark.parametrize(
     "events",
     [

@@ -66,8 +66,9 @@ class EventMeter(SseMeter):
             self._usage = usage
         output = fields(event.get("output"))
         self._began = self._began or bool(output)
-        self._look_at(output)
-        self._note_ends(output)
+        if output:
+            self._look_at(output)
+            self._note_ends(output)
         self._complete = self._ended and not self._open
         return Fate.KEEP if self._complete else Fate.PASS
 
