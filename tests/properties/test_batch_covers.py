@@ -19,8 +19,8 @@ from mintgate_facade.dialects.openai.batch import BatchFile
 from mintgate_facade.dialects.openai.usage import read_usage
 from mintgate_facade.dialects.split import add
 
-from tests.properties.test_reserve_covers import TARGETS, answer, view_of
 from tests.properties.worst.case import Case, Target
+from tests.properties.worst.playing import TARGETS, answer, view_of
 from tests.properties.worst.table import strategy_of
 
 ENDPOINTS = [

@@ -47,6 +47,24 @@ def refusal(body: bytes) -> tuple[FailureKind, str]:
     return caught.value.failure.kind, caught.value.failure.message
 
 
+def test_nothing_stands_before_the_first_boundary() -> None:
+    """A preamble is refused however the body is cut; a line end alone is none."""
+    whole = form(part("a", b"b"))
+    for cuts in ((), (3,), (20,)):
+        assert read(b"\r\n" + whole, *cuts)[0].fields == {"a": "b"}
+        with pytest.raises(RefusedRequest):
+            read(b"junk\r\n" + whole, *cuts)
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x00"])
+def test_a_header_is_one_line(odd: str) -> None:
+    """A line end within a header is refused however the body is cut."""
+    whole = form(part("a", b"b").replace(b"Disposition", f"Disposition{odd}".encode()))
+    for cut in range(1, len(whole)):
+        with pytest.raises(RefusedRequest):
+            read(whole, cut)
+
+
 @given(
     fields=st.dictionaries(NAMES, st.text(max_size=60), max_size=5),
     content=st.binary(max_size=400),

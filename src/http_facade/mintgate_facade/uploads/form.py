@@ -7,6 +7,7 @@ hold money for one reading while the provider acts on the other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ BOUNDARY_CHARS_MAX = 256
 
 _HEADERS = frozenset({"Content-Disposition", "Content-Type", "Content-Length"})
 _FORM = "multipart/form-data"
+_LINE_END = b"\r\n"
+_CONTROLS = re.compile(rb"[\r\n\x00]")
 _AFTER_THE_END = "Unexpected data after end"
 
 
@@ -46,6 +49,19 @@ class FormFile:
     size_bytes: int = 0
 
 
+class _StrictParser(PushMultipartParser):
+    """Refuses a CR, LF or NUL within a header's line.
+
+    The parser itself finds a lone LF only where the body is cut behind it, and takes it for
+    white space otherwise.
+    """
+
+    def _on_segment_headerline(self, line: bytes | bytearray) -> None:
+        if _CONTROLS.search(line):
+            raise MultipartError("Unexpected character in segment header")
+        super()._on_segment_headerline(line)
+
+
 @dataclass(slots=True, eq=False)
 class FormReader:
     """The parser of one body."""
@@ -61,9 +77,11 @@ class FormReader:
     _value: bytearray | None = None
     _fields_bytes: int = 0
     _ended: bool = False
+    _head: bytearray | None = field(default_factory=bytearray)
+    """The first bytes, until they are enough to hold the first boundary."""
 
     def __post_init__(self) -> None:
-        self._parser = PushMultipartParser(
+        self._parser = _StrictParser(
             self.boundary,
             max_header_size=HEADER_BYTES_MAX,
             max_segment_count=PARTS_MAX,
@@ -88,6 +106,8 @@ class FormReader:
 
     def feed(self, chunk: bytes) -> list[FileData]:
         """Take bytes of the body; return what they hold of files. Raises `RefusedRequest`."""
+        if self._head is not None:
+            chunk = self._begun(self._head, chunk)
         if not chunk or self._ended:
             return []
         found: list[FileData] = []
@@ -119,6 +139,21 @@ class FormReader:
             self._parser.close()
         except MultipartError:
             raise _refused("it ends before its last boundary") from None
+
+    def _begun(self, head: bytearray, chunk: bytes) -> bytes:
+        """Hold that the body begins with its boundary; nothing is read before that is known.
+
+        What stands before a boundary is no part of the form (RFC 2046, 5.1.1). The parser
+        skips it or not, as the body happens to be cut; another one may read it.
+        """
+        head += chunk
+        first = b"--" + self.boundary.encode()
+        if len(head) < len(first) + len(_LINE_END):
+            return b""
+        if not head.startswith((first, _LINE_END + first)):
+            raise _refused("it does not begin with its boundary")
+        self._head = None
+        return bytes(head)
 
     def _begin(self, segment: MultipartSegment) -> None:
         unknown = {name for name, _ in segment.headerlist} - _HEADERS

@@ -213,6 +213,11 @@ FILE = {"type": "file"}
     [
         ({"model": "claude-x", "messages": HELLO}, "max_tokens"),
         (message(max_tokens=None), "max_tokens"),
+        (message(cache_control={"type": "ephemeral", "ttl": ["5m"]}), "cache_control.ttl"),
+        (
+            blocks({"type": "image", "source": {"type": ["base64"]}}),
+            "messages[0].content[0].source.type",
+        ),
         (message(max_tokens="100"), "max_tokens"),
         (message(max_tokens=-1), "max_tokens"),
         (message(max_tokens=10**9 + 1), "max_tokens"),

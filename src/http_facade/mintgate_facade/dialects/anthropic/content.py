@@ -8,7 +8,6 @@ Containers cannot be checked and are refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from mintgate_facade.dialects.anthropic.tools import Tools
 from mintgate_facade.dialects.base import ObjectName
@@ -66,7 +65,9 @@ class Content:
         control = mapping(fields, "cache_control", where=where)
         if control is not None:
             self.cached = True
-            self.cached_1h = self.cached_1h or control.get("ttl") not in {None, "5m"}
+            self.cached_1h = self.cached_1h or text(
+                control, "ttl", where=inside(where, "cache_control")
+            ) not in {None, "5m"}
 
     def read_blocks(self, fields: Fields, name: str, where: str = "") -> None:
         """Read a field that holds a string or a list of blocks."""
@@ -151,7 +152,7 @@ class Content:
 
     def _source(self, block: Fields, where: str) -> Fields:
         source = mapping(block, "source", where=where) or {}
-        kind: Any = source.get("type")
+        kind = text(source, "type", where=inside(where, "source"))
         if kind == "file":
             file_id = text(source, "file_id", where=inside(where, "source"))
             if not file_id:

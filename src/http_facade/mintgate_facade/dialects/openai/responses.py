@@ -125,7 +125,7 @@ def _later(document: Fields, flavor: Flavor, delivered: int) -> LaterWork | None
 
 def _check_modes(document: Fields) -> None:
     reasoning = mapping(document, "reasoning") or {}
-    if reasoning.get("mode") not in {None, "standard"}:
+    if text(reasoning, "mode", where="reasoning") not in {None, "standard"}:
         raise refused(
             "'reasoning.mode' other than standard has no price that this gateway knows.",
             "reasoning.mode",
