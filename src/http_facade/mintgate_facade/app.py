@@ -150,7 +150,13 @@ class _Running:
         targets = Targets(settings.accounts, self.upstream, settings.registry)
         charges = Charges(self.link, self.outbox)
         self.poller = Poller(
-            JobsServiceStub(channel), token, self.link, charges, targets, self.upstream
+            JobsServiceStub(channel),
+            token,
+            self.link,
+            charges,
+            targets,
+            self.upstream,
+            polled=self.metrics.polled,
         )
         self.gateway = self._gateway(settings, targets, charges, traces)
         self.metrics.watch(self.link, self.outbox, self.holds)

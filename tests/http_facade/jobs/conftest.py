@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Scene:
     simulator: httpx.AsyncClient
     user: Minted
     outbox_directory: Path
+    looks: list[str] = field(default_factory=list)
+    """What each look at a job found."""
 
     async def begin(self, simulate: str = "output=7", **fields: Any) -> Hold:
         """Do as a facade does with a background request: hold, forward, start the job."""
@@ -108,7 +110,16 @@ class Scene:
         targets = Targets({"openai": account}, upstream)
         stub: Any = JobsServiceStub(channel)
         charges = Charges(link, outbox)
-        poller = Poller(stub, SERVICE, link, charges, targets, upstream, readers)
+        poller = Poller(
+            stub,
+            SERVICE,
+            link,
+            charges,
+            targets,
+            upstream,
+            readers,
+            lambda provider, outcome: self.looks.append(f"{provider} {outcome}"),
+        )
         try:
             if link_target is None:
                 await until(lambda: link.connected)

@@ -40,6 +40,7 @@ async def test_a_background_answer_is_charged_exactly(scene: Scene) -> None:
     assert (event.input_tokens, event.reasoning_tokens) == (2, 3)
     assert event.charged_nano_usd == 2_000 + 2_000 * event.output_tokens
     assert event.latency_ms == 2 * POLL_MS_MIN
+    assert scene.looks == ["openai working"] * 2 + ["openai charged"]
     assert await scene.open_holds() == 0
 
 
@@ -121,6 +122,7 @@ async def test_a_provider_that_is_away_is_asked_again(scene: Scene) -> None:
         assert await worker.poller.round() == 1
     assert await scene.open_holds() == 1
     assert await scene.events() == []
+    assert scene.looks == ["openai unread"] * 2
 
 
 async def test_a_job_that_nobody_reads_expires_in_the_end(scene: Scene) -> None:

@@ -11,6 +11,7 @@ import pytest
 from mintgate.v1 import error_pb2
 from mintgate_facade.app import Facade
 from mintgate_facade.relay import charges
+from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.settings import FacadeSettings
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -183,3 +184,12 @@ async def test_a_metrics_port_in_use_stops_the_start(
     second = Facade(settings)
     with pytest.raises(OSError, match="for metrics"):
         await second.start()
+
+
+async def test_looks_at_jobs_are_counted() -> None:
+    """By provider and by what they found."""
+    metrics = Metrics()
+    metrics.polled("openai", "unread")
+    metrics.polled("openai", "unread")
+    page = (await metrics.render()).decode()
+    assert 'mintgate_job_polls_total{outcome="unread",provider="openai"} 2.0' in page

@@ -223,7 +223,7 @@ class _Held(Collector):
     now: OpenHolds | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the three sums. All cores on one store tell the same."""
+        """Yield the sums. All cores on one store tell the same."""
         if self.now is None:
             return
         yield GaugeMetricFamily(
@@ -236,6 +236,14 @@ class _Held(Collector):
             "mintgate_overdue_holds",
             "Open holds whose time is over and that nobody has resolved yet.",
             self.now.overdue_count,
+        )
+        yield GaugeMetricFamily(
+            "mintgate_open_jobs", "Open holds that a job keeps open.", self.now.job_count
+        )
+        yield GaugeMetricFamily(
+            "mintgate_oldest_job_age_seconds",
+            "Since the hold of the oldest open job was reserved; 0 when there is none.",
+            self.now.oldest_job_age_ms / 1_000,
         )
 
 

@@ -80,6 +80,10 @@ class OpenHolds:
     amount_nano_usd: int
     overdue_count: int
     """Of those, holds whose time is over and that no sweeper has resolved yet."""
+    job_count: int
+    """Of those, holds that a job keeps open."""
+    oldest_job_age_ms: int
+    """Since the oldest of these was reserved; 0 when there is none."""
 
 
 @dataclass(frozen=True, slots=True)

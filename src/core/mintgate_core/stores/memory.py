@@ -20,6 +20,7 @@ from mintgate_core.ledger.types import (
     ChargeDetail,
     Entry,
     Hold,
+    HoldJob,
     Job,
     JournalKind,
     Key,
@@ -137,10 +138,13 @@ class MemoryStore:
 
     async def open_holds(self) -> OpenHolds:
         now_ms, holds = self._clock(), self.hold_by_id.values()
+        of_jobs = [hold.reserved_at_ms for hold in holds if hold.job is not HoldJob.NONE]
         return OpenHolds(
             len(holds),
             sum(hold.amount_nano_usd for hold in holds),
             sum(hold.expires_at_ms <= now_ms for hold in holds),
+            len(of_jobs),
+            now_ms - min(of_jobs, default=now_ms),
         )
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:

@@ -64,6 +64,9 @@ POLL_AGE_DIVISOR = 10
 """A job is looked at after another tenth of its age: soon while it is young, and never so late
 that its money is held for much longer than it ran."""
 
+_FOUND = {Pending: "working", Done: "charged", Failed: "free", type(None): "unread"}
+"""What a look at a job found, for the metrics."""
+
 
 class Poller:
     """One worker's part in polling."""
@@ -77,6 +80,7 @@ class Poller:
         targets: Targets,
         upstream: Upstream,
         readers: Mapping[tuple[str, str], JobReader] = READERS,
+        polled: Callable[[str, str], None] = lambda _provider, _outcome: None,
     ) -> None:
         self._stub = stub
         self._metadata = (("authorization", f"Bearer {service_token}"),)
@@ -85,6 +89,7 @@ class Poller:
         self._targets = targets
         self._upstream = upstream
         self._readers = readers
+        self._polled = polled
         self._said = ""
 
     async def run(self) -> None:
@@ -127,13 +132,15 @@ class Poller:
 
     async def _one(self, job: Job, now_ms: int) -> None:
         try:
-            await self._end(job, await self._outcome(job), now_ms)
+            outcome = await self._outcome(job)
+            self._polled(job.provider, _FOUND[type(outcome)])
+            await self._end(job, Pending() if outcome is None else outcome, now_ms)
         except Exception:  # noqa: BLE001 - one bad job must not disturb the others
             # Its lease ends by itself, and it is polled again.
             _log.exception("job of hold %s could not be polled", job.hold_id.hex())
 
-    async def _outcome(self, job: Job) -> Outcome:
-        """What the provider says; whatever is no answer leaves the job as it was."""
+    async def _outcome(self, job: Job) -> Outcome | None:
+        """What the provider says; None is no answer, and leaves the job as it was."""
         target = self._targets.target(job.provider)
         surface = None if target is None else target.surface(job.surface)
         dialect = "" if surface is None else surface.dialect.name
@@ -141,24 +148,24 @@ class Poller:
         if target is None or surface is None or reader is None:
             # A newer worker may know it.
             _log.warning("nobody here reads %s jobs of %s", job.operation, job.provider)
-            return Pending()
+            return None
         try:
             async with asyncio.timeout(POLL_WAIT_S):
                 body = bytearray()
                 if not await self._ask(target, surface, reader.poll(job), body.extend):
-                    return Pending()
+                    return None
                 outcome = reader.read(job, bytes(body))
                 if not isinstance(outcome, Further):
                     return outcome
                 told = await self._ask(target, surface, outcome.poll, outcome.into.feed)
-                return outcome.into.outcome() if told else Pending()
+                return outcome.into.outcome() if told else None
         except RefusedRequest as refused:
             _log.warning("job of hold %s: %s", job.hold_id.hex(), refused.failure.message)
         except BROKEN as failure:
             _log.warning("job of hold %s: %s", job.hold_id.hex(), type(failure).__name__)
         except BrokenAnswer as failure:
             _log.warning("job of hold %s: %s", job.hold_id.hex(), failure)
-        return Pending()
+        return None
 
     async def _ask(
         self, target: Target, surface: Surface, poll: Poll, take: Callable[[bytes], None]

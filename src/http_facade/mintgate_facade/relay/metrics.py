@@ -59,6 +59,12 @@ class Metrics:
             ("provider", "kind"),
             registry=registry,
         )
+        self._polls = Counter(
+            "mintgate_job_polls",
+            "Looks at jobs of providers, by what they found.",
+            ("provider", "outcome"),
+            registry=registry,
+        )
         self._timed = _Timed()
         registry.register(self._timed)
         self._running = 0
@@ -123,6 +129,10 @@ class Metrics:
     def refused(self, exchange: Exchange, kind: FailureKind) -> None:
         """Note an answer of the gateway's own."""
         self._refusals.labels(exchange.target.slug, kind.value).inc()
+
+    def polled(self, provider: str, outcome: str) -> None:
+        """Note a look at a job."""
+        self._polls.labels(provider, outcome).inc()
 
     def link_answered(self, count: int, seconds: float) -> None:
         """Note one message of the ledger link."""

@@ -53,6 +53,19 @@ class JobConformance:
         assert (hold.expires_at_ms, hold.job) == (deadline_ms, HoldJob.ALIVE)
         assert used(await tenant.wallet()) == (100, 0)
 
+    async def test_open_jobs_are_summed(self, store: Store, clock: SettableClock) -> None:
+        """They are counted among the open holds, and the oldest tells its age."""
+        tenant = await Tenant.open(store, balance=1_000)
+        before = await store.open_holds()
+        first = await tenant.reserve(tenant.master, 100)
+        await tenant.start_job(first, ttl_ms=DAY_MS)
+        await tenant.reserve(tenant.master, 100)
+        clock.advance(TTL_MS)
+        now = await store.open_holds()
+        assert (now.count, now.job_count) == (before.count + 2, before.job_count + 1)
+        assert now.oldest_job_age_ms >= TTL_MS
+        assert before.job_count or now.oldest_job_age_ms == TTL_MS
+
     async def test_nobody_moves_the_deadline_by_reporting(
         self, store: Store, clock: SettableClock
     ) -> None:

@@ -155,7 +155,9 @@ HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = %s order by reserved
 ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit %s"
 OPEN_HOLDS = (
     "select count(*), coalesce(sum(amount), 0)::bigint,"
-    " coalesce(sum(case when expires_at <= %s then 1 else 0 end), 0)::bigint from hold"
+    " coalesce(sum(case when expires_at <= %s then 1 else 0 end), 0)::bigint,"
+    " coalesce(sum(case when job > 0 then 1 else 0 end), 0)::bigint,"
+    " coalesce(%s - min(case when job > 0 then reserved_at end), 0)::bigint from hold"
 )
 JOURNAL = (
     f"select {JOURNAL_COLUMNS} from journal where wallet_id = %s and seq > %s order by seq limit %s"

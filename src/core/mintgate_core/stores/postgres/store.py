@@ -150,7 +150,7 @@ class PostgresStore:
 
     async def open_holds(self) -> OpenHolds:
         now_ms = await self.now_ms()
-        (row,) = await self._read(lambda s: s.query(sql.OPEN_HOLDS, [now_ms]))
+        (row,) = await self._read(lambda s: s.query(sql.OPEN_HOLDS, [now_ms, now_ms]))
         return OpenHolds(*row)
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:

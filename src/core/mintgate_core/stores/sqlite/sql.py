@@ -110,7 +110,9 @@ LEASE_JOB = "update job set due_at = ?, attempt = ? where hold_id = ?"
 HOLDS = f"select {HOLD_COLUMNS} from hold where wallet_id = ? order by reserved_at limit ?"
 ALL_HOLDS = f"select {HOLD_COLUMNS} from hold order by reserved_at limit ?"
 OPEN_HOLDS = (
-    "select count(*), coalesce(sum(amount), 0), count(*) filter (where expires_at <= ?) from hold"
+    "select count(*), coalesce(sum(amount), 0), count(*) filter (where expires_at <= ?),"
+    " count(*) filter (where job > 0),"
+    " coalesce(? - min(reserved_at) filter (where job > 0), 0) from hold"
 )
 JOURNAL = (
     f"select {JOURNAL_COLUMNS} from journal where wallet_id = ? and seq > ? order by seq limit ?"

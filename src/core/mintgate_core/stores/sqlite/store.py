@@ -190,7 +190,7 @@ class SqliteStore:
     async def open_holds(self) -> OpenHolds:
         now_ms = self._clock()
         return await self._read(
-            lambda c: OpenHolds(*c.execute(sql.OPEN_HOLDS, (now_ms,)).fetchone())
+            lambda c: OpenHolds(*c.execute(sql.OPEN_HOLDS, (now_ms, now_ms)).fetchone())
         )
 
     async def journal(self, wallet_id: int, after_seq: int, limit: int) -> list[Entry]:
