@@ -47,6 +47,9 @@ class Seed:
     def __repr__(self) -> str:
         return f"{self.target} {self.body[:80]!r}"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - as it is called
+        printer.text(repr(self))
+
 
 def request(seed: Seed, body: bytes, query: str) -> Ask | None:
     """Read a request; None where it was refused."""

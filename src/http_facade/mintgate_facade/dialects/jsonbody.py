@@ -107,7 +107,11 @@ class JsonMeter:
         self._complete = True
         if self._read_refused is not None:
             self._refused = self._read_refused(document)
-        reading = self._exact(document)
+        try:
+            reading = self._exact(document)
+        except (AttributeError, KeyError, TypeError):
+            # Of another shape than the provider's: it states nothing that can be read.
+            return self._counted(None, self._size)
         if reading is None:
             return self._counted(document, self._size)
         self._exact_known = True

@@ -87,6 +87,13 @@ class StreamMeter(ABC):
     def _see(self, event: dict[str, Any]) -> Fate:
         """Read one event and say what becomes of it."""
 
+    def _judge(self, event: dict[str, Any]) -> Fate:
+        """Say what becomes of an event; one of another shape than the dialect's breaks off."""
+        try:
+            return self._see(event)
+        except (AttributeError, KeyError, TypeError):
+            raise BrokenAnswer("an event is not of the provider's shape") from None
+
     @abstractmethod
     def _exact(self) -> tuple[Units, int] | None:
         """The provider's final units and its reasoning tokens, or none yet."""
@@ -184,7 +191,7 @@ class SseMeter(StreamMeter):
             self._complete = True
             return Fate.KEEP
         document = self._parse(data)
-        return Fate.PASS if document is None else self._see(document)
+        return Fate.PASS if document is None else self._judge(document)
 
     @staticmethod
     def _is_readable(event: SseEvent) -> bool:

@@ -158,7 +158,7 @@ class ChunkArrayMeter(_ChunkMeter):
         for raw, data in self._elements.feed(chunk):
             document = self._parse(data)
             if document is not None:
-                self._see(document)
+                self._judge(document)
             passed.append(raw)
         return b"".join(passed)
 
