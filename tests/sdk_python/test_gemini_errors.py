@@ -165,11 +165,11 @@ def test_broken_answer(buyer: Buyer) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda client: list(client.files.list()),
+        lambda client: list(client.file_search_stores.list()),
         lambda client: list(client.caches.list()),
         lambda client: list(client.batches.list()),
     ],
-    ids=["files", "caches", "batches"],
+    ids=["stores", "caches", "batches"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, call: Any) -> None:
     """Routes that would leak or escape the meter are refused with a reason."""
