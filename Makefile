@@ -28,7 +28,7 @@ demo: $(DEV) ## the whole loop with the real SDKs, step by step, then exit 0
 
 test: $(DEV) $(SDK_NODE) ## every test
 	@scripts/servers
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest -n 3 $(TESTS)
 
 chaos: $(DEV) ## kills, freezes and database restarts under load; SEED=n repeats a run
 	@scripts/servers

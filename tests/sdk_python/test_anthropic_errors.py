@@ -188,11 +188,11 @@ def test_broken_answer(buyer: Buyer) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda client: client.messages.batches.list(),
+        lambda client: client.beta.agents.list(),
         lambda client: client.beta.skills.list(),
         lambda client: client.post("/v1/complete", cast_to=object, body={"model": "claude-2"}),
     ],
-    ids=["batches", "skills", "legacy"],
+    ids=["agents", "skills", "legacy"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, call: Any) -> None:
     """Routes that cannot be metered or would leak are refused with a reason."""

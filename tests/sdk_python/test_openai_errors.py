@@ -241,14 +241,14 @@ def test_provider_that_the_key_may_not_use(gateway: Installation, upstream: Upst
     "call",
     [
         lambda client: client.vector_stores.list(),
-        lambda client: client.batches.list(),
+        lambda client: client.evals.list(),
         lambda client: client.realtime.client_secrets.create(),
         lambda client: client.vector_stores.retrieve("vs_1"),
         lambda client: client.fine_tuning.jobs.list(),
         lambda client: client.containers.list(),
         lambda client: client.models.delete("gpt-4o-mini"),
     ],
-    ids=["stores", "batches", "ephemeral", "store", "fine-tuning", "containers", "delete-model"],
+    ids=["stores", "evals", "ephemeral", "store", "fine-tuning", "containers", "delete-model"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, call: Any) -> None:
     """Routes that would leak, bypass or escape the meter are refused with a reason."""

@@ -18,7 +18,7 @@ from tests.properties.worst.pieces import SPOKEN, USAGE
 
 REASON_UNASKED = re.compile(r"qwen3\.\d|qwq|thinking|glm|deepseek|kimi")
 """Models that reason although nothing in the request asks for it."""
-PICTURE_TOKENS = 16_384
+PICTURE_TOKENS = tokens.QWEN_PICTURE_TOKENS
 PICTURES_MAX = 6
 PICTURES_UNASKED = 4
 

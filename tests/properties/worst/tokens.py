@@ -28,6 +28,7 @@ FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type":
 OPENAI_PICTURE_TOKENS = {"low": 2_833, "high": 3_779, "auto": 24_600}
 """By `detail`: at gpt-4o-mini 85 tiles at 33 times; 1,536 and 10,000 patches at 2.46 a patch."""
 OPENAI_MINI_PICTURE_TOKENS = 48_169
+QWEN_PICTURE_TOKENS = 16_384
 GEMINI_PICTURE_TOKENS = 2_240
 ANTHROPIC_PICTURE_TOKENS = 4_784
 TOKENS = (Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS)
@@ -275,6 +276,8 @@ def _draw_picture(draw: st.DrawFn, room: Room, content: list[Any]) -> None:
     most = OPENAI_PICTURE_TOKENS[detail]
     if room.card.model.startswith("gpt-4o-mini"):
         most = OPENAI_MINI_PICTURE_TOKENS
+    elif room.card.provider == "dashscope":
+        most = QWEN_PICTURE_TOKENS
     url = PICTURE if kind == "here" else "https://media.invalid/a.png"
     if kind == "there" and not room.card.context_window:
         return
