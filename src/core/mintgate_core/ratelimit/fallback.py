@@ -14,7 +14,12 @@ from contextlib import asynccontextmanager
 from mintgate_core.clock import Clock
 from mintgate_core.ratelimit.base import Ask, Limiter, Note, Verdict
 from mintgate_core.ratelimit.memory import MemoryLimiter
-from mintgate_core.ratelimit.redis import LimiterAwayError, RedisLimiter, wait_s
+from mintgate_core.ratelimit.redis import (
+    LimiterAwayError,
+    RedisLimiter,
+    check_cancelled,
+    wait_s,
+)
 
 FAILURES_MAX = 3
 """One slow answer on a busy machine is no outage; three in a row are."""
@@ -80,6 +85,7 @@ class FallbackLimiter:
             try:
                 await self._shared.resume()
             except LimiterAwayError:
+                check_cancelled()
                 continue
             self._failures = 0
             self._away.clear()

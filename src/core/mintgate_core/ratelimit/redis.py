@@ -113,7 +113,9 @@ class RedisLimiter:
             await self._wake.wait()
             self._wake.clear()
             while self._queue or (self._notes and not self.paused):
-                if not await self._send_some() and not self._queue:
+                sent = await self._send_some()
+                check_cancelled()
+                if not sent and not self._queue:
                     # Notes alone are no reason to try again at once.
                     break
 
@@ -188,6 +190,17 @@ class RedisLimiter:
                 pipeline.evalsha(_SHA1[script], 2, *arguments)
             replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
+
+
+def check_cancelled() -> None:
+    """End a task that was cancelled while it asked Redis. Raises `CancelledError`.
+
+    The client turns a cancellation that meets the making of a connection into an
+    error of its own, and who takes that for Redis being away would never stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _command(command: _Waiting | Note) -> tuple[str, tuple[Any, ...]]:
