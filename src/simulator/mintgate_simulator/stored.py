@@ -16,6 +16,7 @@ from .answer import Stream, Whole
 from .form import read_form
 from .refusal import Refusal
 from .request import CREATED_AT_S
+from .twin import Around
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,10 +68,9 @@ class _Thing:
 
 
 @dataclass(slots=True)
-class Keeping:
+class Keeping(Around):
     """A twin, and what it keeps: answers `/v1/files` and, of OpenAI, stored responses."""
 
-    twin: Twin
     shape: FileShape
     keeps_responses: bool = False
     batches: Callable[[Twin, Files], Batches] | None = None
@@ -94,22 +94,6 @@ class Keeping:
         fields = {"purpose": "batch_output"}
         document = self.shape.describe(file_id, filename, len(content), fields)
         _put(self._files, file_id, _Thing(document, content))
-
-    def credential(self, request: Request) -> str | None:
-        """The twin's."""
-        return self.twin.credential(request)
-
-    def missing_credential(self) -> Refusal:
-        """The twin's."""
-        return self.twin.missing_credential()
-
-    def wrong_credential(self) -> Refusal:
-        """The twin's."""
-        return self.twin.wrong_credential()
-
-    def refuse(self, request: Request, refusal: Refusal) -> Whole:
-        """The twin's."""
-        return self.twin.refuse(request, refusal)
 
     def respond(self, request: Request) -> Answer:
         """The answer about something kept, or the twin's."""

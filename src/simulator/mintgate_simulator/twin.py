@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -32,3 +33,26 @@ class Twin(Protocol):
     def respond(self, request: Request) -> Answer:
         """The answer to an authenticated request. Raises ``Refusal`` for a bad one."""
         ...
+
+
+@dataclass(slots=True)
+class Around:
+    """A twin that answers some requests itself and leaves all else to another one."""
+
+    twin: Twin
+
+    def credential(self, request: Request) -> str | None:
+        """The other's."""
+        return self.twin.credential(request)
+
+    def missing_credential(self) -> Refusal:
+        """The other's."""
+        return self.twin.missing_credential()
+
+    def wrong_credential(self) -> Refusal:
+        """The other's."""
+        return self.twin.wrong_credential()
+
+    def refuse(self, request: Request, refusal: Refusal) -> Whole:
+        """The other's."""
+        return self.twin.refuse(request, refusal)

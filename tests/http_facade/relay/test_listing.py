@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mintgate_facade.dialects.base import RefusedRequest
-from mintgate_facade.relay.listing import LIMIT, LIMIT_MAX, Page, listing_body
+from mintgate_facade.relay.listing import LIMIT, LIMIT_MAX, Page, begins, listing_body
 
 OWNED = [f"file-{n}" for n in range(300, 0, -1)]
 
@@ -39,6 +39,16 @@ def test_cursors_of_both_dialects() -> None:
 def test_a_cursor_of_another_key_lists_nothing() -> None:
     """An id that the key does not own tells nothing, not even that it exists."""
     assert Page.of({"after": "file-of-another"}, OWNED) == Page((), has_more=False)
+
+
+@given(limit=st.integers(1, LIMIT_MAX), known=st.integers(LIMIT_MAX + 1, 300))
+def test_a_first_page_needs_no_more_than_the_newest(limit: int, known: int) -> None:
+    """Where a page begins at the newest, what is older than a page changes nothing in it."""
+    query = {"limit": str(limit)}
+    assert begins(query)
+    assert Page.of(query, OWNED[:known]) == Page.of(query, OWNED)
+    for further in ({"after": "file-1"}, {"pageToken": "file-1"}, {"order": "asc"}):
+        assert not begins(query | further)
 
 
 def test_objects_asked_for_by_name() -> None:

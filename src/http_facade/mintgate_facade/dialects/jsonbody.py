@@ -9,6 +9,7 @@ import orjson
 from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD
 
 from mintgate_facade.dialects.base import Reading
+from mintgate_facade.dialects.lastbyte import LastByte
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of an answer kept for reading its usage. Longer ones still pass, but are
@@ -37,7 +38,7 @@ class JsonMeter:
         self._read_refused = refused
         self._refused = 0
         self._pieces: list[bytes] = []
-        self._last = b""
+        self._last = LastByte()
         self._size = 0
         self._final: Reading | None = None
         self._complete = False
@@ -72,9 +73,7 @@ class JsonMeter:
             self._pieces.append(chunk)
         else:
             self._pieces.clear()
-        passed = self._last + chunk[:-1]
-        self._last = chunk[-1:]
-        return passed
+        return self._last.keep(chunk)
 
     def close(self) -> bytes:
         """Read the usage and return the last byte."""
@@ -84,8 +83,7 @@ class JsonMeter:
         else:
             self._final = self._read(b"".join(self._pieces))
         self._pieces.clear()
-        last, self._last = self._last, b""
-        return last
+        return self._last.release()
 
     def reading(self) -> Reading:
         """The stated usage after `close`; before it, or without it, what was counted."""

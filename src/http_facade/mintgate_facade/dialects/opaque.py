@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mintgate_facade.dialects.base import Reading
+from mintgate_facade.dialects.lastbyte import LastByte
 
 
 class OpaqueMeter:
@@ -20,7 +21,7 @@ class OpaqueMeter:
         """`charge` gives the reading of an answer that has begun, from its bytes so far."""
         self._charge = charge
         self._see = see
-        self._last = b""
+        self._last = LastByte()
         self._size_bytes = 0
         self._complete = False
 
@@ -51,15 +52,12 @@ class OpaqueMeter:
         self._size_bytes += len(chunk)
         if self._see is not None:
             self._see(chunk)
-        passed = self._last + chunk[:-1]
-        self._last = chunk[-1:]
-        return passed
+        return self._last.keep(chunk)
 
     def close(self) -> bytes:
         """Return the last byte."""
         self._complete = True
-        last, self._last = self._last, b""
-        return last
+        return self._last.release()
 
     def reading(self) -> Reading:
         """What to charge; nothing for an answer of which nothing came."""

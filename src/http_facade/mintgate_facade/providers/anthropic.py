@@ -16,13 +16,8 @@ from mintgate_facade.providers.base import (
     metered,
     owned,
 )
+from mintgate_facade.providers.reasons import ADMIN, DEFERRED, STORED
 
-_STORED = (
-    "Objects stored at the provider are not served: all users of this gateway share one account "
-    "there. Send the content in the request itself."
-)
-_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
-_ADMIN = "It administers the operator's account."
 _LEGACY = "Legacy completions are not served. Use POST /v1/messages."
 
 _BATCHES = "/v1/messages/batches"
@@ -67,10 +62,10 @@ ANTHROPIC = Provider(
                 owned("POST", "/v1/files", "file", Access.CREATE, body=BodyKind.FORM),
                 *kept("/v1/files", "file", ("GET", "/content")),
                 *denied(
-                    _STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"
+                    STORED, "/v1/files/*", "/v1/memory_stores/*", "/v1/skills/*", "/v1/vaults/*"
                 ),
                 *denied(
-                    _DEFERRED,
+                    DEFERRED,
                     "/v1/agents/*",
                     "/v1/deployment_runs/*",
                     "/v1/deployments/*",
@@ -79,7 +74,7 @@ ANTHROPIC = Provider(
                     "/v1/sessions/*",
                     "/v1/tunnels/*",
                 ),
-                *denied(_ADMIN, "/v1/organizations/*", "/v1/user_profiles/*", "/v1/webhooks/*"),
+                *denied(ADMIN, "/v1/organizations/*", "/v1/user_profiles/*", "/v1/webhooks/*"),
             ),
         ),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
+from mintgate_facade.providers import compatible, reasons
 from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
 
 FLAVOR = Flavor(
@@ -34,7 +34,7 @@ CEREBRAS = Provider(
                 local("/v1/tcp_warming", "warm_up"),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
-                *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/v1/models/{model}", method="DELETE"),
                 *compatible.denied_paths_of_openai(
                     served=frozenset({"/completions"}),
                     at="/v1",

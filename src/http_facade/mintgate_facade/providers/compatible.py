@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
 from mintgate_facade.dialects.base import Route
-from mintgate_facade.providers.base import denied
+from mintgate_facade.providers.base import Surface, denied, free, local, metered
+from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
 
-STORED = (
-    "Objects stored at the provider are not served: all users of this gateway share one account "
-    "there. Send the content in the request itself."
-)
-DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
-BYPASS = "It would hand out a credential that works at the provider without this gateway."
-ADMIN = "It administers the operator's account."
 MISSING = "This provider has no such route. Ask one that has it, under that provider's prefix."
 UPLOAD = "Requests with uploaded files are not served here."
 LEGACY = "Legacy completions are not served. Use POST /chat/completions."
@@ -91,4 +86,24 @@ def denied_paths_of_messages(at: str = "/v1") -> tuple[Route, ...]:
         *denied(DEFERRED, f"{at}/messages/batches/*"),
         *denied(STORED, f"{at}/files/*", f"{at}/skills/*"),
         *denied(LEGACY, f"{at}/complete"),
+    )
+
+
+def messages_below(
+    mount: str, *, auth_header: str = "authorization", auth_format: str = "Bearer {}"
+) -> Surface:
+    """A vendor's Messages below a path of their own, as several have them."""
+    return Surface(
+        dialect=AnthropicDialect(COMPATIBLE),
+        mount=mount,
+        upstream=mount,
+        auth_header=auth_header,
+        auth_format=auth_format,
+        routes=(
+            metered("POST", "/v1/messages", "messages"),
+            free("POST", "/v1/messages/count_tokens", "count_tokens"),
+            local("/v1/models"),
+            local("/v1/models/{model}"),
+            *denied_paths_of_messages(),
+        ),
     )

@@ -15,7 +15,7 @@ from mintgate_facade.dialects.dashscope.compatible import FLAVOR
 from mintgate_facade.dialects.dashscope.content import IMAGE_TOKENS_MAX
 from mintgate_facade.dialects.dashscope.thinking import OFF, hold_message_reasoning
 from mintgate_facade.dialects.openai import OpenAIDialect
-from mintgate_facade.providers import compatible
+from mintgate_facade.providers import compatible, reasons
 from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _TASKS = (
@@ -104,16 +104,16 @@ DASHSCOPE = Provider(
                     "/api/v1/services/audio/tts/customization",
                 ),
                 *denied(_OTHER, "/api/v1/services/*"),
-                *denied(compatible.STORED, "/api/v1/files/*", "/api/v1/uploads/*"),
+                *denied(reasons.STORED, "/api/v1/files/*", "/api/v1/uploads/*"),
                 *denied(
-                    compatible.ADMIN,
+                    reasons.ADMIN,
                     "/api/v1/deployments/*",
                     "/api/v1/fine-tunes/*",
                     "/api/v1/models/*",
                     "/api/v1/reinforcement-learning/*",
                     "/api/v1/workspaces/*",
                 ),
-                *denied(compatible.BYPASS, "/api/v1/tokens/*", "/api/v1/webrtc/*"),
+                *denied(reasons.BYPASS, "/api/v1/tokens/*", "/api/v1/webrtc/*"),
                 *denied(
                     _APPS,
                     "/api/v1/agentstudio/*",
@@ -134,7 +134,7 @@ DASHSCOPE = Provider(
                 metered("POST", "/v1/embeddings", "embeddings"),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
-                *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/v1/models/{model}", method="DELETE"),
                 *denied(_UNPRICED, "/v1/systemone/*"),
                 *compatible.denied_paths_of_openai(
                     {"/completions": compatible.LEGACY, "/responses/*": _OWN_CHAT},

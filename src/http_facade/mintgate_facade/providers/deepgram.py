@@ -7,12 +7,12 @@ import re
 from mintgate_facade.dialects.base import BodyKind
 from mintgate_facade.dialects.deepgram import DeepgramDialect
 from mintgate_facade.providers.base import Provider, Surface, denied, local, metered, uploaded
+from mintgate_facade.providers.reasons import BYPASS
 
 _ADMIN = (
     "Projects hold the operator's keys, members, balances and every user's requests. "
     "Ask this gateway's own API for keys and usage."
 )
-_BYPASS = "It would hand out a credential that works at the provider without this gateway."
 _AGENTS = "Voice agents are not served: their conversations are billed by time, over a WebSocket."
 _SOCKET = "It is a WebSocket. Use POST, with the whole recording or text."
 
@@ -39,7 +39,7 @@ DEEPGRAM = Provider(
                     _SOCKET, "/v1/listen", "/v1/speak", "/v2/listen", "/v2/speak", method="GET"
                 ),
                 *denied(_AGENTS, "/v1/agent/*"),
-                *denied(_BYPASS, "/v1/auth/*"),
+                *denied(BYPASS, "/v1/auth/*"),
                 *denied(_ADMIN, "/v1/projects/*"),
             ),
         ),

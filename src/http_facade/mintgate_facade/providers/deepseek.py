@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers import compatible, reasons
+from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
 
 _BETA_ONLY = "Only the beta completes text in the middle. Use POST /beta/completions."
 
@@ -37,8 +36,8 @@ DEEPSEEK = Provider(
                 metered("POST", "/chat/completions", "chat"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
-                *denied(compatible.ADMIN, "/user/*"),
+                *denied(reasons.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/user/*"),
                 *compatible.denied_paths_of_openai({"/completions": _BETA_ONLY}),
             ),
         ),
@@ -52,22 +51,9 @@ DEEPSEEK = Provider(
                 metered("POST", "/completions", "completions"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(compatible.ADMIN, "/user/*"),
+                *denied(reasons.ADMIN, "/user/*"),
             ),
         ),
-        Surface(
-            dialect=AnthropicDialect(COMPATIBLE),
-            mount="/anthropic",
-            upstream="/anthropic",
-            auth_header="x-api-key",
-            auth_format="{}",
-            routes=(
-                metered("POST", "/v1/messages", "messages"),
-                free("POST", "/v1/messages/count_tokens", "count_tokens"),
-                local("/v1/models"),
-                local("/v1/models/{model}"),
-                *compatible.denied_paths_of_messages(),
-            ),
-        ),
+        compatible.messages_below("/anthropic", auth_header="x-api-key", auth_format="{}"),
     ),
 )

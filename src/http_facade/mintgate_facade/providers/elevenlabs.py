@@ -17,14 +17,8 @@ from mintgate_facade.providers.base import (
     of_key,
     uploaded,
 )
+from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
 
-_STORED = (
-    "Objects stored at the provider are not served: all users of this gateway share one account "
-    "there. Send the content in the request itself."
-)
-_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
-_BYPASS = "It would hand out a credential that works at the provider without this gateway."
-_ADMIN = "It administers the operator's account."
 _AGENTS = "Agents, their calls and their secrets belong to the operator's account."
 _SOCKET = "It is a WebSocket. Use the HTTP route of the same name."
 _UNPRICED = "It has no known price."
@@ -100,7 +94,7 @@ ELEVENLABS = Provider(
                 ),
                 *denied(_UNPRICED, "/v1/music/stem-separation", "/v1/music/video-to-music"),
                 *denied(
-                    _STORED,
+                    STORED,
                     "/v1/assets/*",
                     "/v1/audio-isolation/history/*",
                     "/v1/audio-native/*",
@@ -115,7 +109,7 @@ ELEVENLABS = Provider(
                     "/v2/voices/*",
                 ),
                 *denied(
-                    _DEFERRED,
+                    DEFERRED,
                     "/v1/dubbing/*",
                     "/v1/flows/*",
                     "/v1/productions/*",
@@ -123,9 +117,9 @@ ELEVENLABS = Provider(
                     "/v1/studio/*",
                     "/v1/translation/*",
                 ),
-                *denied(_BYPASS, "/v1/single-use-token/*", "/v1/service-accounts/*"),
+                *denied(BYPASS, "/v1/single-use-token/*", "/v1/service-accounts/*"),
                 *denied(_AGENTS, "/v1/convai/*", "/v1/speech-engine/*"),
-                *denied(_ADMIN, "/v1/usage/*", "/v1/user/*", "/v1/workspace/*", "/v1/workspaces/*"),
+                *denied(ADMIN, "/v1/usage/*", "/v1/user/*", "/v1/workspace/*", "/v1/workspaces/*"),
             ),
         ),
     ),

@@ -16,14 +16,12 @@ from mintgate_facade.providers.base import (
     metered,
     owned,
 )
+from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED
 
 _STORED = (
     "Objects stored at the provider are not served: all users of this gateway share one account "
     "there. Send the content as inlineData."
 )
-_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
-_BYPASS = "It would hand out a credential that works at the provider without this gateway."
-_ADMIN = "It administers the operator's account."
 _COMPATIBLE = "Gemini's OpenAI-compatible surface is not served. Use the Google Gen AI SDK."
 _PER_PICTURE = "Its answer does not state what it cost. Use generateContent with an image model."
 
@@ -74,7 +72,7 @@ GEMINI = Provider(
                 *google_kept("/v1beta/files", "file", "files", ("GET", ":download")),
                 *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
                 *denied(
-                    _DEFERRED,
+                    DEFERRED,
                     "/v1beta/models/{model}:asyncBatchEmbedContent",
                     "/v1beta/models/{model}:batchGenerateContent",
                     "/v1beta/models/{model}:predictLongRunning",
@@ -97,8 +95,8 @@ GEMINI = Provider(
                     "/upload/*",
                     "/v1beta/voices/*",
                 ),
-                *denied(_BYPASS, "/v1beta/auth_tokens/*", "/ws/*"),
-                *denied(_ADMIN, "/v1beta/projects/*", "/v1beta/webhooks/*"),
+                *denied(BYPASS, "/v1beta/auth_tokens/*", "/ws/*"),
+                *denied(ADMIN, "/v1beta/projects/*", "/v1beta/webhooks/*"),
                 *denied(_COMPATIBLE, "/v1beta/openai/*"),
             ),
         ),

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects import minimax
-from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers import compatible, reasons
+from mintgate_facade.providers.base import Provider, Surface, denied, local, metered
 
 _OLD_CHAT = "Use POST /v1/chat/completions, which reaches the same models."
 _PLUGINS = "Plugins run at MiniMax without a limit that could be held. Use tools of your own."
@@ -54,11 +53,11 @@ MINIMAX = Provider(
                 metered("POST", "/t2a_v2", "speech"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/models/{model}", method="DELETE"),
                 *denied(_OLD_CHAT, "/text/*"),
                 *denied(_PICTURES, "/image_generation"),
                 *denied(
-                    compatible.DEFERRED,
+                    reasons.DEFERRED,
                     "/lyrics_generation",
                     "/music_generation",
                     "/query/*",
@@ -67,7 +66,7 @@ MINIMAX = Provider(
                     "/video_template_generation",
                 ),
                 *denied(
-                    compatible.STORED,
+                    reasons.STORED,
                     "/delete_voice",
                     "/get_voice",
                     "/voice_clone",
@@ -76,17 +75,6 @@ MINIMAX = Provider(
                 *compatible.denied_paths_of_openai(),
             ),
         ),
-        Surface(
-            dialect=AnthropicDialect(COMPATIBLE),
-            mount="/anthropic",
-            upstream="/anthropic",
-            routes=(
-                metered("POST", "/v1/messages", "messages"),
-                free("POST", "/v1/messages/count_tokens", "count_tokens"),
-                local("/v1/models"),
-                local("/v1/models/{model}"),
-                *compatible.denied_paths_of_messages(),
-            ),
-        ),
+        compatible.messages_below("/anthropic"),
     ),
 )

@@ -6,7 +6,7 @@ import re
 
 from mintgate_facade.dialects import mistral
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
+from mintgate_facade.providers import compatible, reasons
 from mintgate_facade.providers.base import Provider, Surface, denied, local, metered, uploaded
 
 _UNSTATED = "Its answer does not say what it cost, so it cannot be charged exactly."
@@ -73,7 +73,7 @@ MISTRAL = Provider(
                 ),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
-                *denied(compatible.ADMIN, "/v1/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/v1/models/{model}", method="DELETE"),
                 *denied(
                     _UNSTATED,
                     "/v1/chat/classifications",
@@ -84,16 +84,16 @@ MISTRAL = Provider(
                     _AGENTS, "/v1/agents/*", "/v1/connectors/*", "/v1/triggers/*", "/v1/workflows/*"
                 ),
                 *denied(
-                    compatible.STORED,
+                    reasons.STORED,
                     "/v1/context/*",
                     "/v1/libraries/*",
                     "/v1/rag/*",
                     "/v2/prompts/*",
                 ),
-                *denied(compatible.DEFERRED, "/v1/batch/*"),
-                *denied(compatible.BYPASS, "/v1/client/*"),
+                *denied(reasons.DEFERRED, "/v1/batch/*"),
+                *denied(reasons.BYPASS, "/v1/client/*"),
                 *denied(
-                    compatible.ADMIN,
+                    reasons.ADMIN,
                     "/v1/observability/*",
                     "/v1/service-accounts/*",
                     "/v1/users/*",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mintgate_facade.dialects.anthropic import COMPATIBLE, AnthropicDialect
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
+from mintgate_facade.providers import compatible, reasons
 from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 FLAVOR = Flavor(
@@ -39,24 +38,13 @@ MOONSHOT = Provider(
                 free("POST", "/tokenizers/estimate-token-count", "count_tokens"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
-                *denied(compatible.ADMIN, "/users/*"),
-                *denied(compatible.STORED, "/caching/*"),
+                *denied(reasons.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/users/*"),
+                *denied(reasons.STORED, "/caching/*"),
                 *denied(compatible.MISSING, "/formulas/*"),
                 *compatible.denied_paths_of_openai(),
             ),
         ),
-        Surface(
-            dialect=AnthropicDialect(COMPATIBLE),
-            mount="/anthropic",
-            upstream="/anthropic",
-            routes=(
-                metered("POST", "/v1/messages", "messages"),
-                free("POST", "/v1/messages/count_tokens", "count_tokens"),
-                local("/v1/models"),
-                local("/v1/models/{model}"),
-                *compatible.denied_paths_of_messages(),
-            ),
-        ),
+        compatible.messages_below("/anthropic"),
     ),
 )

@@ -17,14 +17,8 @@ from mintgate_facade.providers.base import (
     owned,
     uploaded,
 )
+from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
 
-_STORED = (
-    "Objects stored at the provider are not served: all users of this gateway share one account "
-    "there. Send the content in the request itself."
-)
-_DEFERRED = "Its cost is only known later. This gateway serves what it can hold and settle at once."
-_BYPASS = "It would hand out a credential that works at the provider without this gateway."
-_ADMIN = "It administers the operator's account."
 _RETIRED = "OpenAI has retired this route with its last model. Use POST /v1/images/edits."
 
 _DIALECT = OpenAIDialect(Flavor(background=True))
@@ -65,8 +59,8 @@ OPENAI = Provider(
                 free("POST", "/responses/input_tokens", "count_tokens"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(_ADMIN, "/models/{model}", method="DELETE"),
-                *denied(_STORED, "/chat/completions", method="GET"),
+                *denied(ADMIN, "/models/{model}", method="DELETE"),
+                *denied(STORED, "/chat/completions", method="GET"),
                 owned(
                     "POST",
                     "/files",
@@ -84,19 +78,19 @@ OPENAI = Provider(
                 owned("GET", "/responses/{id}/input_items", "response", Access.USE),
                 owned("POST", "/responses/{id}/cancel", "response", Access.USE),
                 owned("DELETE", "/responses/{id}", "response", Access.FORGET),
-                *denied(_STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
+                *denied(STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
                 *denied(
-                    _STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
+                    STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
                 ),
                 uploaded("/images/edits", "image_edit"),
                 *denied(_RETIRED, "/images/*"),
                 metered("POST", "/audio/speech", "speech"),
                 uploaded("/audio/transcriptions", "transcription", measured=True),
                 uploaded("/audio/translations", "translation", measured=True),
-                *denied(_STORED, "/audio/*"),
-                *denied(_BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
+                *denied(STORED, "/audio/*"),
+                *denied(BYPASS, "/realtime/*", "/live/*", "/chatkit/*"),
                 *denied(
-                    _DEFERRED,
+                    DEFERRED,
                     "/agents/*",
                     "/assistants/*",
                     "/batches/*",
@@ -108,7 +102,7 @@ OPENAI = Provider(
                     "/videos/*",
                 ),
                 *denied(
-                    _ADMIN,
+                    ADMIN,
                     "/content_provenance_checks/*",
                     "/organization/*",
                     "/projects/*",

@@ -187,10 +187,10 @@ class Registry:
             for surface in provider.surfaces
             for method, path in surface.table.fixed_paths()
         }
+        markable = [p for p in self.providers if p.header_marks or p.query_marks]
         unique = {}
         for method, path in spelled:
             claims = self._claims(method, path)
-            markable = [p for p in self.providers if p.header_marks or p.query_marks]
             rivals = [p for p in markable if p.find(method, path) is not None]
             if claims and len({c.provider.slug for c in claims} | {p.slug for p in rivals}) == 1:
                 unique[(method, path)] = claims[0]

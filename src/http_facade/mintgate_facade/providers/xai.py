@@ -8,7 +8,7 @@ from mintgate_facade.dialects import xai
 from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
-from mintgate_facade.providers import compatible
+from mintgate_facade.providers import compatible, reasons
 from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
 
 _SEARCH = (
@@ -30,7 +30,7 @@ FLAVOR = Flavor(
     # Its server-side tools stop at `max_turns`, and a turn may hold any number of calls.
     hosted_search=False,
     forbidden={
-        "deferred": compatible.DEFERRED,
+        "deferred": reasons.DEFERRED,
         "search_parameters": _SEARCH,
     },
     unbounded_models={"multi-agent": "lets several agents work in parallel"},
@@ -68,17 +68,17 @@ XAI = Provider(
                 free("GET", "/video-generation-models/{model}", "video_models"),
                 local("/models"),
                 local("/models/{model}"),
-                *denied(compatible.ADMIN, "/models/{model}", method="DELETE"),
-                *denied(compatible.ADMIN, "/api-key", "/management/*"),
-                *denied(compatible.STORED, "/collections/*", "/custom-voices/*", "/documents/*"),
-                *denied(compatible.DEFERRED, "/chat/deferred-completion/*"),
+                *denied(reasons.ADMIN, "/models/{model}", method="DELETE"),
+                *denied(reasons.ADMIN, "/api-key", "/management/*"),
+                *denied(reasons.STORED, "/collections/*", "/custom-voices/*", "/documents/*"),
+                *denied(reasons.DEFERRED, "/chat/deferred-completion/*"),
                 *denied(compatible.UPLOAD, "/stt"),
                 *compatible.denied_paths_of_openai(
                     {
                         "/completions": compatible.LEGACY,
                         "/images/*": _EDITS,
-                        "/responses/*": compatible.STORED,
-                        "/videos/*": compatible.DEFERRED,
+                        "/responses/*": reasons.STORED,
+                        "/videos/*": reasons.DEFERRED,
                     },
                     served=frozenset({"/embeddings"}),
                 ),
@@ -92,7 +92,7 @@ XAI = Provider(
             routes=(
                 metered("POST", "/messages", "messages"),
                 *denied(_NO_COUNT, "/messages/count_tokens"),
-                *denied(compatible.DEFERRED, "/messages/batches/*"),
+                *denied(reasons.DEFERRED, "/messages/batches/*"),
                 *denied(compatible.LEGACY, "/complete"),
             ),
         ),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mintgate.v1 import ledger_pb2
 
 from mintgate_facade.dialects.base import BrokenAnswer, Failure, FailureKind, RefusedRequest
+from mintgate_facade.dialects.lastbyte import LastByte
 from mintgate_facade.relay.asgi import AnswerAborted, send_body
 from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.client_watch import InterruptedRequestError
@@ -258,12 +259,11 @@ class _Unread:
         if response.content_length is not None:
             headers.append((b"content-length", b"%d" % response.content_length))
         await exchange.send_start(response.status, headers)
-        kept = b""
+        last = LastByte()
         try:
             with self._held.watch:
                 while chunk := await response.content.readany():
-                    passed, kept = kept + chunk[:-1], chunk[-1:]
-                    if passed:
+                    if passed := last.keep(chunk):
                         await send_body(exchange.send, passed, more=True)
         except InterruptedRequestError:
             response.close()
@@ -273,4 +273,4 @@ class _Unread:
             await self._held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
             raise AnswerAborted from failure
         await self._held.charged(self._held.end_status())
-        await send_body(exchange.send, kept, more=False)
+        await send_body(exchange.send, last.release(), more=False)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from mintgate.ids import new_id
@@ -21,7 +23,7 @@ from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mintgate_facade.dialects.base import Dialect, Route
+    from mintgate_facade.dialects.base import Dialect, FilePart, Route
     from mintgate_facade.providers.registry import Resolution
     from mintgate_facade.providers.routing import RouteMatch
     from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _NANO_PER_MICRO = 1_000
 _NS_PER_MS = 1_000_000
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False)
@@ -167,16 +170,8 @@ async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
     body = await read_body(exchange.receive, headers, length, exchange.body_wait_s)
     if body and json_only:
         require_json(headers)
-    query = dict(parse_qsl(presented.query.decode("latin-1"))) if presented.query else {}
-    view = RequestView(
-        body=body,
-        document=parse_object(body) if json_only and body else {},
-        path_model=exchange.match.path_model,
-        query=query,
-        headers=headers,
-        path_ids=exchange.match.ids,
-        query_string=presented.query.decode("latin-1"),
-    )
+    document = parse_object(body) if json_only and body else {}
+    view = _view(exchange, headers, presented.query, body=body, document=document)
     return Admitted(presented.secret_sha256, presented.query, view)
 
 
@@ -208,16 +203,12 @@ async def admit_upload(
     exchange.target.provider.check_headers(headers)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
-        query = dict(parse_qsl(presented.query.decode("latin-1"))) if presented.query else {}
-        view = RequestView(
-            body=b"",
+        view = _view(
+            exchange,
+            headers,
+            presented.query,
             document=upload.document,
-            path_model=exchange.match.path_model,
-            query=query,
-            headers=headers,
             files=upload.files,
-            path_ids=exchange.match.ids,
-            query_string=presented.query.decode("latin-1"),
         )
         yield Admitted(presented.secret_sha256, presented.query, view, upload.body)
 
@@ -234,8 +225,31 @@ async def admit_sealed(
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
-        view = RequestView(body=b"", document={}, headers=headers, files=upload.files)
+        view = _view(exchange, headers, query, files=upload.files)
         yield Admitted(b"", query, view, upload.body)
+
+
+def _view(
+    exchange: Exchange,
+    headers: Mapping[str, str],
+    query: bytes,
+    *,
+    body: bytes = b"",
+    document: Mapping[str, Any] = _NO_FIELDS,
+    files: tuple[FilePart, ...] = (),
+) -> RequestView:
+    """The request as its dialect sees it; `query` is without any key."""
+    text = query.decode("latin-1")
+    return RequestView(
+        body=body,
+        document=document,
+        path_model=exchange.match.path_model,
+        query=dict(parse_qsl(text)) if text else {},
+        headers=headers,
+        files=files,
+        path_ids=exchange.match.ids,
+        query_string=text,
+    )
 
 
 def _content_length(headers: Headers) -> int:

@@ -19,6 +19,7 @@ LIMIT = 20
 LIMIT_MAX = 100
 """Each object of a page is a request to the provider."""
 _PAGE = "page_"
+_CURSORS = frozenset({"after", "after_id", "before", "before_id", "page", "pageToken"})
 _FILTERS = ("purpose",)
 """Query parameters that pick objects by a field of the same name."""
 
@@ -53,6 +54,11 @@ class Page:
             # The page that ends there, not the first one.
             return cls(tuple(ids[-limit:]), len(ids) > limit)
         return cls(tuple(ids[:limit]), len(ids) > limit)
+
+
+def begins(query: Mapping[str, str]) -> bool:
+    """Whether the newest objects alone make the page: it goes on from none and is not turned."""
+    return _CURSORS.isdisjoint(query) and query.get("order", "desc") == "desc"
 
 
 def google_listing(field: str, described: Sequence[bytes], page: Page) -> bytes:

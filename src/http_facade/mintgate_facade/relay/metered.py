@@ -16,12 +16,7 @@ from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_uplo
 from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
 from mintgate_facade.relay.held import Held
 from mintgate_facade.relay.link import LinkAwayError, Submitter
-from mintgate_facade.relay.pass_through import (
-    is_client_matter,
-    is_success,
-    operator_failure,
-    pass_through,
-)
+from mintgate_facade.relay.pass_through import is_success, pass_through
 
 if TYPE_CHECKING:
     import aiohttp
@@ -168,8 +163,6 @@ class Metered:
     ) -> None:
         if not is_success(response.status):
             await held.release()
-            if not is_client_matter(response.status):
-                raise RefusedRequest(operator_failure(response.status))
             await pass_through(exchange, response)
             return
         held.http_status = response.status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from mintgate.v1 import objects_pb2
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mintgate.v1.objects_pb2_grpc import ObjectsServiceAsyncStub
 
     from mintgate_facade.relay.caller import Caller
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 _log = logging.getLogger("mintgate.relay")
 
@@ -46,16 +49,11 @@ class Objects:
         request = objects_pb2.FindObjectsRequest(
             secret_sha256=secret_sha256,
             provider=provider,
-            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id) for name in names],
+            names=map(_message, names),
             origin=caller.origin,
             client_address=caller.client_address,
         )
-        try:
-            return await self._stub.FindObjects(
-                request, timeout=CALL_WAIT_S, metadata=self._metadata
-            )
-        except grpc.RpcError as failure:
-            raise RefusedRequest(refusal_of(failure)) from None
+        return await self._ask(self._stub.FindObjects, request)
 
     async def require(
         self, secret_sha256: bytes, caller: Caller, provider: str, names: Iterable[ObjectName]
@@ -73,7 +71,7 @@ class Objects:
                 )
             )
         found = await self.find(secret_sha256, caller, provider, wanted)
-        own = {(each.name.kind, each.name.object_id) for each in found.objects}
+        own = _names(found)
         for name in wanted:
             if name not in own:
                 raise RefusedRequest(
@@ -89,10 +87,7 @@ class Objects:
             origin=caller.origin,
             client_address=caller.client_address,
         )
-        try:
-            await self._stub.FindObjects(request, timeout=CALL_WAIT_S, metadata=self._metadata)
-        except grpc.RpcError as failure:
-            raise RefusedRequest(refusal_of(failure)) from None
+        await self._ask(self._stub.FindObjects, request)
 
     async def missing(
         self, key_id: str, provider: str, names: Sequence[ObjectName]
@@ -103,21 +98,18 @@ class Objects:
         request = objects_pb2.FindObjectsRequest(
             key_id=key_id,
             provider=provider,
-            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id) for name in names],
+            names=map(_message, names),
         )
-        try:
-            found = await self._stub.FindObjects(
-                request, timeout=CALL_WAIT_S, metadata=self._metadata
-            )
-        except grpc.RpcError as failure:
-            raise RefusedRequest(refusal_of(failure)) from None
-        own = {(each.name.kind, each.name.object_id) for each in found.objects}
+        own = _names(await self._ask(self._stub.FindObjects, request))
         return [name for name in dict.fromkeys(names) if name not in own]
 
     async def all_of(
-        self, secret_sha256: bytes, caller: Caller, provider: str, kind: str
+        self, secret_sha256: bytes, caller: Caller, provider: str, kind: str, *, newest: bool
     ) -> list[OwnedObject]:
-        """Every object of a kind, newest first. Raises `RefusedRequest` (401, 403, 503)."""
+        """Every object of a kind, newest first; `newest`: the first `PAGE_SIZE` of them are enough.
+
+        Raises `RefusedRequest` (401, 403, 503).
+        """
         owned: list[OwnedObject] = []
         token = ""
         while True:
@@ -130,16 +122,11 @@ class Objects:
                 origin=caller.origin,
                 client_address=caller.client_address,
             )
-            try:
-                page = await self._stub.ListObjects(
-                    request, timeout=CALL_WAIT_S, metadata=self._metadata
-                )
-            except grpc.RpcError as failure:
-                raise RefusedRequest(refusal_of(failure)) from None
+            page = await self._ask(self._stub.ListObjects, request)
             owned.extend(page.objects)
             token = page.next_page_token
             # A key owns a bounded number of objects, so there is a last page.
-            if not token:
+            if newest or not token:
                 return owned
 
     async def record(
@@ -152,17 +139,12 @@ class Objects:
         new = objects_pb2.NewObject(
             key_id=key_id,
             provider=provider,
-            name=objects_pb2.ObjectName(kind=name.kind, object_id=name.id),
+            name=_message(name),
             note=note,
             ttl_ms=ttl_ms,
         )
         request = objects_pb2.RecordObjectsRequest(objects=[new])
-        try:
-            answer = await self._stub.RecordObjects(
-                request, timeout=CALL_WAIT_S, metadata=self._metadata
-            )
-        except grpc.RpcError as failure:
-            raise RefusedRequest(refusal_of(failure)) from None
+        answer = await self._ask(self._stub.RecordObjects, request)
         (result,) = answer.results
         if result.error.reason != ERROR_REASON_UNSPECIFIED:
             raise RefusedRequest(failure_of(result.error))
@@ -170,11 +152,26 @@ class Objects:
     async def forget(self, key_id: str, provider: str, name: ObjectName) -> None:
         """Let go of an object that was deleted; one that stays by mistake is a 404 upstream."""
         request = objects_pb2.ForgetObjectsRequest(
-            key_id=key_id,
-            provider=provider,
-            names=[objects_pb2.ObjectName(kind=name.kind, object_id=name.id)],
+            key_id=key_id, provider=provider, names=[_message(name)]
         )
         try:
             await self._stub.ForgetObjects(request, timeout=CALL_WAIT_S, metadata=self._metadata)
         except grpc.RpcError as failure:
             _log.warning("a deleted %s stays recorded: %s", name.kind, failure.code().name)
+
+    async def _ask(
+        self, call: grpc.aio.UnaryUnaryMultiCallable[Asked, Answered], request: Asked
+    ) -> Answered:
+        """Make a call. Raises `RefusedRequest` for whatever it is refused with."""
+        try:
+            return await call(request, timeout=CALL_WAIT_S, metadata=self._metadata)
+        except grpc.RpcError as failure:
+            raise RefusedRequest(refusal_of(failure)) from None
+
+
+def _message(name: ObjectName) -> objects_pb2.ObjectName:
+    return objects_pb2.ObjectName(kind=name.kind, object_id=name.id)
+
+
+def _names(found: FindObjectsResponse) -> set[tuple[str, str]]:
+    return {(each.name.kind, each.name.object_id) for each in found.objects}

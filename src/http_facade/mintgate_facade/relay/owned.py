@@ -26,13 +26,8 @@ from mintgate_facade.dialects.base import (
 from mintgate_facade.relay.deferred import job_lives_ms
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.failures import NO_ROOM
-from mintgate_facade.relay.listing import Page, google_listing, listing_body
-from mintgate_facade.relay.pass_through import (
-    is_client_matter,
-    is_success,
-    operator_failure,
-    pass_through,
-)
+from mintgate_facade.relay.listing import Page, begins, google_listing, listing_body
+from mintgate_facade.relay.pass_through import is_success, pass_through
 from mintgate_facade.relay.short_answer import UNREADABLE, parsed_answer, whole_answer
 from mintgate_facade.uploads.again import file_of
 
@@ -113,8 +108,6 @@ class Owned:
         note: str,
     ) -> None:
         if not is_success(response.status):
-            if not is_client_matter(response.status):
-                raise RefusedRequest(operator_failure(response.status))
             await pass_through(exchange, response)
             return
         slug, route = exchange.target.slug, exchange.route
@@ -157,15 +150,20 @@ class Owned:
     async def _list(self, exchange: Exchange, admitted: Admitted) -> None:
         """List what the key owns, each object as the provider describes it now."""
         kind = exchange.route.kind
-        everything = await self.objects.all_of(
-            admitted.secret_sha256, exchange.caller, exchange.target.slug, kind
-        )
+        query = admitted.view.query
         named = [
             value
-            for name, value in parse_qsl(admitted.query.decode("latin-1"))
+            for name, value in parse_qsl(admitted.view.query_string)
             if name.removesuffix("[]") == "ids"
         ]
-        page = Page.of(admitted.view.query, [each.name.object_id for each in everything], named)
+        owned = await self.objects.all_of(
+            admitted.secret_sha256,
+            exchange.caller,
+            exchange.target.slug,
+            kind,
+            newest=begins(query) and not named,
+        )
+        page = Page.of(query, [each.name.object_id for each in owned], named)
         reads = asyncio.Semaphore(READS_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -174,15 +172,15 @@ class Owned:
             ]
         described = [body for task in running if (body := task.result()) is not None]
         if exchange.route.mentions and described:
-            found = await self.objects.require(
-                admitted.secret_sha256, exchange.caller, exchange.target.slug, ()
+            found = await self.objects.find(
+                admitted.secret_sha256, exchange.caller, exchange.target.slug
             )
             await self._record_mentioned(exchange, found.key_id, described)
         described = [_addressed(exchange, body) for body in described]
         if exchange.route.lists:
             body = google_listing(exchange.route.lists, described, page)
         else:
-            body = listing_body(described, page, admitted.view.query)
+            body = listing_body(described, page, query)
         await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
 
     async def _read(

@@ -48,8 +48,10 @@ async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> 
     """Relay status, headers and body unchanged, as they arrive.
 
     Raises `AnswerAborted` when the provider breaks the body off, and `RefusedRequest`
-    for an error that is about the operator's account.
+    for a redirect and for an error that is about the operator's account.
     """
+    if not (is_success(response.status) or is_client_matter(response.status)):
+        raise RefusedRequest(operator_failure(response.status))
     seen = await _looked_at(exchange, response)
     headers = exchange.relayed(response.raw_headers)
     if response.content_length is not None:

@@ -19,12 +19,7 @@ from mintgate_facade.dialects.base import Failure, FailureKind, ObjectName, Refu
 from mintgate_facade.relay.credentials import read_credentials
 from mintgate_facade.relay.exchange import Exchange, admit, admit_sealed, is_upload
 from mintgate_facade.relay.failures import NO_ROOM
-from mintgate_facade.relay.pass_through import (
-    is_client_matter,
-    is_success,
-    operator_failure,
-    pass_through,
-)
+from mintgate_facade.relay.pass_through import is_success, pass_through
 from mintgate_facade.relay.short_answer import parsed_answer, whole_answer
 
 if TYPE_CHECKING:
@@ -109,8 +104,8 @@ class Resumable:
                 )
             )
         admitted = await admit(exchange, json_only=True)
-        found = await self.objects.require(
-            admitted.secret_sha256, exchange.caller, exchange.target.slug, ()
+        found = await self.objects.find(
+            admitted.secret_sha256, exchange.caller, exchange.target.slug
         )
         exchange.key_id = found.key_id
         if found.room < 1:
@@ -118,7 +113,7 @@ class Resumable:
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
             if not is_success(response.status):
-                await _hand_on(exchange, response)
+                await pass_through(exchange, response)
                 return
             headers = self._readdressed(exchange, response, found.key_id)
             await exchange.send_whole(response.status, headers, await whole_answer(response))
@@ -140,10 +135,8 @@ class Resumable:
     async def _relay(
         self, exchange: Exchange, response: aiohttp.ClientResponse, key_id: str
     ) -> None:
-        if not is_success(response.status):
-            await _hand_on(exchange, response)
-            return
-        if response.headers.get("x-goog-upload-status") != "final":
+        final = response.headers.get("x-goog-upload-status") == "final"
+        if not (final and is_success(response.status)):
             await pass_through(exchange, response)
             return
         body = await whole_answer(response)
@@ -177,9 +170,3 @@ class Resumable:
         host = next((v for n, v in exchange.scope["headers"] if n == b"host"), b"")
         scheme = exchange.scope.get("scheme", "http")
         return f"{scheme}://{host.decode('latin-1')}{exchange.match.upstream_path}"
-
-
-async def _hand_on(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
-    if not is_client_matter(response.status):
-        raise RefusedRequest(operator_failure(response.status))
-    await pass_through(exchange, response)

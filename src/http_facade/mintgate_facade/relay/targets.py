@@ -133,11 +133,7 @@ class Targets:
 
         Raises `RefusedRequest` (404, 502, 504).
         """
-        account = exchange.target.require_account()
-        headers = dict(admitted.view.headers)
-        headers["accept-encoding"] = "identity"
-        name, value = exchange.found.surface.credential(account.api_key)
-        headers[name] = value
+        headers = _with_credential(exchange, admitted)
         url = exchange.target.url(exchange.found.surface, path, b"")
         return await self._upstream.open(method, url, headers, b"")
 
@@ -148,17 +144,21 @@ class Targets:
 
         Raises `RefusedRequest` (404, 502, 504).
         """
-        account = exchange.target.require_account()
-        surface = exchange.found.surface
-        headers = dict(admitted.view.headers)
-        headers["accept-encoding"] = "identity"
+        headers = _with_credential(exchange, admitted)
         if body:
             headers.setdefault("content-type", "application/json")
         payload = await admitted.payload(body)
-        name, value = surface.credential(account.api_key)
-        headers[name] = value
-        url = exchange.target.url(surface, exchange.match.upstream_path, admitted.query)
+        url = exchange.target.url(
+            exchange.found.surface, exchange.match.upstream_path, admitted.query
+        )
         exchange.forwarded_ns = time.monotonic_ns()
         response = await self._upstream.open(exchange.scope["method"], url, headers, payload)
         exchange.answered_ns = time.monotonic_ns()
         return response
+
+
+def _with_credential(exchange: Exchange, admitted: Admitted) -> dict[str, str]:
+    """The request's headers as its provider gets them. Raises `RefusedRequest` (404)."""
+    account = exchange.target.require_account()
+    name, value = exchange.found.surface.credential(account.api_key)
+    return {**admitted.view.headers, "accept-encoding": "identity", name: value}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects.base import RefusedRequest, RequestView
+from mintgate_facade.dialects.base import RequestView
 from mintgate_facade.relay.exchange import Exchange, admit
-from mintgate_facade.relay.pass_through import is_client_matter, operator_failure, pass_through
+from mintgate_facade.relay.pass_through import pass_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +45,6 @@ class Unmetered:
             )
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
-            if 300 <= response.status < 600 and not is_client_matter(response.status):  # noqa: PLR2004 - HTTP's own ranges
-                raise RefusedRequest(operator_failure(response.status))
             await pass_through(exchange, response)
         finally:
             response.close()

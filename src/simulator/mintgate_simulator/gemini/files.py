@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mintgate_simulator.answer import Whole
 from mintgate_simulator.refusal import Refusal
+from mintgate_simulator.twin import Around
 
 from . import wire
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
-    from mintgate_simulator.twin import Twin
 
 KEPT_MAX = 10_000
 PAGE = 10
@@ -39,28 +38,11 @@ class _Upload:
 
 
 @dataclass(slots=True)
-class KeepingGemini:
+class KeepingGemini(Around):
     """The twin, and the files that it keeps."""
 
-    twin: Twin
     _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
     _files: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
-
-    def credential(self, request: Request) -> str | None:
-        """The twin's."""
-        return self.twin.credential(request)
-
-    def missing_credential(self) -> Refusal:
-        """The twin's."""
-        return self.twin.missing_credential()
-
-    def wrong_credential(self) -> Refusal:
-        """The twin's."""
-        return self.twin.wrong_credential()
-
-    def refuse(self, request: Request, refusal: Refusal) -> Whole:
-        """The twin's."""
-        return self.twin.refuse(request, refusal)
 
     def respond(self, request: Request) -> Answer:
         """The answer about files, or the twin's."""
