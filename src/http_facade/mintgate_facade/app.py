@@ -19,6 +19,7 @@ from mintgate_facade.background import TaskSet
 from mintgate_facade.control.app import create_control, served_methods
 from mintgate_facade.control.core import Core
 from mintgate_facade.jobs.poller import Poller
+from mintgate_facade.jobs.readers import READERS
 from mintgate_facade.providers.registry import PROVIDERS
 from mintgate_facade.relay.asgi import closing
 from mintgate_facade.relay.browsers import Browsers
@@ -186,7 +187,7 @@ class _Running:
                 core_calls,
                 uploads,
                 objects,
-                Deferrals(self.link, objects, targets),
+                Deferrals(self.link, objects, targets, READERS),
                 settings.hold_ttl_ms,
             ),
             unmetered=Unmetered(core_calls, targets, objects),

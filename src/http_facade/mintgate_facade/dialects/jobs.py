@@ -78,3 +78,6 @@ class JobReader(Protocol):
 
         Raises `BrokenAnswer` when the bytes cannot be of this dialect: it is asked again.
         """
+
+    def cancel(self, object_id: str) -> Poll | None:
+        """Stop the job of an object that nobody will ever ask for; None where nothing can."""

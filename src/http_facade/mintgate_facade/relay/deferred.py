@@ -10,7 +10,6 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from mintgate.v1 import ledger_pb2
 from mintgate.v1.jobs_pb2 import StartJob
@@ -27,9 +26,12 @@ from mintgate_facade.relay.link import LinkAwayError, Submitter
 from mintgate_facade.relay.upstream import BROKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import aiohttp
 
     from mintgate_facade.dialects.base import LaterWork, Meter
+    from mintgate_facade.dialects.jobs import JobReader
     from mintgate_facade.relay.exchange import Admitted, Exchange
     from mintgate_facade.relay.held import Held
     from mintgate_facade.relay.objects import Objects
@@ -56,6 +58,8 @@ class Deferrals:
     link: Submitter
     objects: Objects
     targets: Targets
+    readers: Mapping[tuple[str, str], JobReader]
+    """By the dialect of a surface and the job's operation."""
 
     async def relay(
         self,
@@ -85,7 +89,7 @@ class Deferrals:
                 held.reserved.key_id, exchange.target.slug, name, note=_note_of(held.ask.later)
             )
         except RefusedRequest:
-            await self._cancel(exchange, admitted, object_id)
+            await self._cancel(exchange, admitted, held, object_id)
             if not held.deferred:
                 await _charge_broken(held)
             raise
@@ -120,11 +124,17 @@ class Deferrals:
             raise RefusedRequest(LEDGER_AWAY)
         held.defer()
 
-    async def _cancel(self, exchange: Exchange, admitted: Admitted, object_id: str) -> None:
+    async def _cancel(
+        self, exchange: Exchange, admitted: Admitted, held: Held, object_id: str
+    ) -> None:
         """Stop what nobody will ever ask for; where that fails it costs what it costs."""
-        path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}/cancel"
+        later, surface = held.ask.later, exchange.found.surface
+        reader = self.readers.get((surface.dialect.name, later.operation)) if later else None
+        poll = None if reader is None else reader.cancel(object_id)
+        if poll is None:
+            return
         with contextlib.suppress(RefusedRequest, *BROKEN):
-            response = await self.targets.read(exchange, admitted, path, "POST")
+            response = await self.targets.read(exchange, admitted, poll.path, poll.method)
             response.close()
 
 

@@ -75,7 +75,7 @@ class MessageBatch:
 
     def poll(self, job: Job) -> Poll:
         """Ask for the batch."""
-        return Poll(_path(job))
+        return Poll(_path(job.object_id))
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there are results."""
@@ -86,7 +86,13 @@ class MessageBatch:
             raise BrokenAnswer("a batch without a status")
         state = orjson.loads(job.state) if job.state else {}
         cached_1h = bool(state.get("cached_1h"))
-        return Further(Poll(f"{_path(job)}/results"), Results(job.object_id, cached_1h=cached_1h))
+        return Further(
+            Poll(f"{_path(job.object_id)}/results"), Results(job.object_id, cached_1h=cached_1h)
+        )
+
+    def cancel(self, object_id: str) -> Poll:
+        """Cancel it: requests that have not begun then never do."""
+        return Poll(f"{_path(object_id)}/cancel", "POST")
 
 
 class Results:
@@ -131,8 +137,8 @@ class Results:
         self._reading.model = self._reading.model or str(message.get("model") or "")
 
 
-def _path(job: Job) -> str:
-    return f"/v1/messages/batches/{quote(job.object_id, safe='')}"
+def _path(batch_id: str) -> str:
+    return f"/v1/messages/batches/{quote(batch_id, safe='')}"
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

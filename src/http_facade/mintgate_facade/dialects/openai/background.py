@@ -56,6 +56,10 @@ class BackgroundResponse:
             return Failed()
         return Done(_unstated(job, document, status), cut=status in _CUT)
 
+    def cancel(self, object_id: str) -> Poll:
+        """Cancel it."""
+        return Poll(f"/responses/{quote(object_id, safe='')}/cancel", "POST")
+
 
 def _document(body: bytes) -> dict[str, Any]:
     try:

@@ -194,6 +194,10 @@ class Batch:
             raise BrokenAnswer("a batch without a status")
         return Done(_reading(document), cut=status in _CUT)
 
+    def cancel(self, object_id: str) -> Poll:
+        """Cancel it: requests that have not begun then never do."""
+        return Poll(f"/batches/{quote(object_id, safe='')}/cancel", "POST")
+
 
 def _reading(document: dict[str, Any]) -> Reading:
     model, batch_id = str(document.get("model") or ""), str(document.get("id") or "")
