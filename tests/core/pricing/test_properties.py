@@ -59,6 +59,9 @@ def rates(draw: DrawFn, *, standard: bool) -> Rates:
     return Rates(prices, tuple(Tier(threshold, draw(named)) for threshold in thresholds))
 
 
+HOUR_MS = 3_600_000
+
+
 @st.composite
 def cards(draw: DrawFn) -> RateCard:
     known = draw(st.lists(st.sampled_from(VARIANTS[1:]), unique=True, max_size=5))
@@ -88,7 +91,10 @@ BOUNDS = st.builds(
     output_open=st.booleans(),
     choices=st.integers(0, 3),
     output_units=some(OUTPUT_UNITS),
-    fees=st.dictionaries(st.sampled_from(sorted(COUNTED_UNITS)), st.integers(0, 5)),
+    fees=st.dictionaries(
+        st.sampled_from(sorted(COUNTED_UNITS - {Unit.CACHE_STORAGE_TOKEN_HOURS})), st.integers(0, 5)
+    ),
+    input_kept_ms=st.just(0) | st.integers(0, 10 * HOUR_MS),
     variants=st.lists(st.sampled_from(VARIANTS), max_size=4).map(tuple),
 )
 
@@ -116,6 +122,9 @@ def answers(draw: DrawFn, card: RateCard, bound: BoundSpec) -> dict[Unit, int]:
         **draw(spread((Unit.INPUT_TOKENS, *bound.input_units), input_tokens)),
         **draw(spread(bound.output_units or (Unit.OUTPUT_TOKENS,), limit * choices * passes)),
         **{unit: draw(st.integers(0, most)) for unit, most in bound.fees.items()},
+        Unit.CACHE_STORAGE_TOKEN_HOURS: draw(
+            st.integers(0, -(-input_tokens * bound.input_kept_ms // HOUR_MS))
+        ),
     }
 
 

@@ -236,6 +236,18 @@ BATCHED = replace(CARD, rates={
 })  # fmt: skip
 
 
+def test_a_cache_costs_its_input_and_its_storage() -> None:
+    """Every token that may be kept is held for all its time, by the begun token-hour."""
+    stored = {Unit.INPUT_TOKENS: 2_000, Unit.CACHE_STORAGE_TOKEN_HOURS: 10}
+    card = replace(CARD, rates={"": Rates(stored)}, context_window=0)
+    kept = BoundSpec(input_tokens=100, output_tokens=0, input_kept_ms=5_400_000)
+    assert quote(card, kept).fixed_pico_usd == 100 * 2_000 + 150 * 10
+    moment = BoundSpec(input_tokens=100, output_tokens=0, input_kept_ms=1)
+    assert quote(card, moment).fixed_pico_usd == 100 * 2_000 + 10
+    with pytest.raises(Unpriced, match="CACHE_STORAGE_TOKEN_HOURS"):
+        quote(CARD, moment)
+
+
 def test_many_requests_cost_the_sum_at_the_batch_price() -> None:
     """Neither the window nor a tier is reached by a sum, and the standard price does not count."""
     quoted = quote(BATCHED, many(input_tokens=9_000, output_tokens=700, largest_input_tokens=400))

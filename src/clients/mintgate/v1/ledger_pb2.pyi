@@ -312,6 +312,7 @@ class Bound(_message.Message):
     OUTPUT_OPEN_FIELD_NUMBER: _builtins.int
     LARGEST_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     UNLIMITED_ANSWERS_FIELD_NUMBER: _builtins.int
+    INPUT_KEPT_MS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Most input tokens of one pass, 0..2^40. The core caps it at the model's
     context window.
@@ -347,6 +348,10 @@ class Bound(_message.Message):
     """Answers of these requests without a stated limit: each is bounded by the
     model's largest output, beside output_tokens. 0..2^20.
     """
+    input_kept_ms: _builtins.int
+    """The provider keeps the input in a cache for at most so long, milliseconds,
+    0..2^40, and bills it as CACHE_STORAGE_TOKEN_HOURS besides.
+    """
     @_builtins.property
     def input_units(self) -> _containers.RepeatedScalarFieldContainer[_unit_pb2.Unit.ValueType]:
         """Kinds the input may be billed as besides INPUT_TOKENS."""
@@ -381,10 +386,11 @@ class Bound(_message.Message):
         output_open: _builtins.bool = ...,
         largest_input_tokens: _builtins.int = ...,
         unlimited_answers: _builtins.int = ...,
+        input_kept_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "largest_input_tokens", b"largest_input_tokens", "output_open", b"output_open", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "unlimited_answers", b"unlimited_answers", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens", "choices", b"choices", "fees", b"fees", "input_kept_ms", b"input_kept_ms", "input_open", b"input_open", "input_tokens", b"input_tokens", "input_units", b"input_units", "largest_input_tokens", b"largest_input_tokens", "output_open", b"output_open", "output_tokens", b"output_tokens", "output_tokens_min", b"output_tokens_min", "output_units", b"output_units", "passes", b"passes", "unlimited_answers", b"unlimited_answers", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_tokens: _TypeAlias = _typing.Literal["output_tokens"]  # noqa: Y015
     _WhichOneofArgType__output_tokens: _TypeAlias = _typing.Literal["_output_tokens", b"_output_tokens"]  # noqa: Y015

@@ -87,6 +87,10 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     Where a count is given it is the whole charge; every other unit of that
     answer is then kept for information, at a price of 0.
     """
+    UNIT_CACHE_STORAGE_TOKEN_HOURS: _Unit.ValueType  # 33
+    """Tokens that a provider keeps in a cache, times the hours for which it keeps
+    them, rounded up to one: 1,000 tokens for 90 minutes are 1,500.
+    """
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
     """What a provider bills. Units are disjoint: a token, a character, a picture is
@@ -158,6 +162,10 @@ UNIT_BILLED_TICKS: Unit.ValueType  # 32
 (xAI's `cost_in_usd_ticks`), 100 pico-USD unless a price says otherwise.
 Where a count is given it is the whole charge; every other unit of that
 answer is then kept for information, at a price of 0.
+"""
+UNIT_CACHE_STORAGE_TOKEN_HOURS: Unit.ValueType  # 33
+"""Tokens that a provider keeps in a cache, times the hours for which it keeps
+them, rounded up to one: 1,000 tokens for 90 minutes are 1,500.
 """
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 

@@ -15,6 +15,9 @@ from mintgate_core.pricing.errors import Unpriced
 from mintgate_core.pricing.units import OUTPUT_UNITS, Unit
 from mintgate_core.pricing.variants import MANY, Prices, prices_up_to, select_batch, select_possible
 
+MS_PER_HOUR = 3_600_000
+STORED = Unit.CACHE_STORAGE_TOKEN_HOURS
+
 
 @dataclass(slots=True)
 class BoundSpec:
@@ -46,6 +49,8 @@ class BoundSpec:
     """Of one request, where all else is a sum over many (`MANY`)."""
     unlimited_answers: int = 0
     """Of many requests: answers that the model's largest output bounds, each."""
+    input_kept_ms: int = 0
+    """How long the input is kept in a cache whose storage is billed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ def quote(card: RateCard, bound: BoundSpec) -> Quote:
     for unit, count in bound.fees.items():
         if count:
             fixed += count * pricing.dearest_of((unit,))
+    fixed += pricing.storage(input_tokens, bound.input_kept_ms)
 
     output_tokens = _output_tokens_max(card, bound)
     unit_pico_usd = 0
@@ -128,6 +134,7 @@ def _quote_many(card: RateCard, bound: BoundSpec) -> Quote:
     for unit, count in bound.fees.items():
         if count:
             fixed += count * pricing.dearest_of((unit,))
+    fixed += pricing.storage(bound.input_tokens, bound.input_kept_ms)
     output_tokens = bound.output_tokens or 0
     if bound.unlimited_answers:
         output_tokens += bound.unlimited_answers * _output_tokens_max(card, BoundSpec())
@@ -159,6 +166,11 @@ class _Worst:
                 raise Unpriced(self.card.provider, self.card.model, unit_without_price(unit))
             worst = max(worst, price)
         return worst
+
+    def storage(self, tokens: int, kept_ms: int) -> int:
+        """Pico-USD for so many tokens in a cache, kept for so long."""
+        token_hours = -(-tokens * kept_ms // MS_PER_HOUR)
+        return token_hours * self.dearest_of((STORED,)) if token_hours else 0
 
 
 def unit_without_price(unit: int) -> str:

@@ -45,6 +45,7 @@ class Unit(enum.IntEnum):
     CODE_EXECUTIONS = 30
     REQUESTS = 31
     BILLED_TICKS = 32
+    CACHE_STORAGE_TOKEN_HOURS = 33
 
 
 CACHE_READ_UNITS = frozenset(
@@ -90,9 +91,10 @@ FEE_UNITS = frozenset(
         Unit.CODE_EXECUTIONS,
         Unit.REQUESTS,
         Unit.BILLED_TICKS,
+        Unit.CACHE_STORAGE_TOKEN_HOURS,
     }
 )
-"""Counted by the piece, or already money; multipliers leave them alone."""
+"""Counted by the piece, rent, or already money; multipliers leave them alone."""
 
 COUNTED_UNITS = MEDIA_UNITS | FEE_UNITS
 """Everything that is no token: no usage total of tokens and no tier's threshold counts it."""

@@ -161,6 +161,7 @@ def bound(message: ledger_pb2.Bound) -> BoundSpec:
             message.largest_input_tokens, "bound.largest_input_tokens", TOKENS_MAX
         ),
         unlimited_answers=number(message.unlimited_answers, "bound.unlimited_answers", 2**20),
+        input_kept_ms=number(message.input_kept_ms, "bound.input_kept_ms", TOKENS_MAX),
         fees={Unit(u): count for u, count in units(message.fees, "bound.fees").items()},
         variants=variants(message.variants),
     )
