@@ -30,6 +30,7 @@ FLAGSHIPS = {
 
 IN, OUT, CACHED = Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS, Unit.CACHE_READ_TOKENS
 MS, CHARACTERS = Unit.INPUT_AUDIO_MS, Unit.INPUT_CHARACTERS
+STORED = Unit.CACHE_STORAGE_TOKEN_HOURS
 
 # (provider, model, units, variants, nano-USD worked out by hand)
 BY_HAND: list[tuple[str, str, dict[Unit, int], tuple[str, ...], int]] = [
@@ -55,7 +56,7 @@ BY_HAND: list[tuple[str, str, dict[Unit, int], tuple[str, ...], int]] = [
     ("gemini", "gemini-2.5-pro", {IN: 1_000, OUT: 100}, ("processing=batch",), 625_000 + 500_000),
     ("gemini", "gemini-embedding-001", {IN: 1_000}, ("processing=batch",), 75_000),
     # At $1.25 a million, each kept for two hours at $4.50 a million.
-    ("gemini", "gemini-2.5-pro", {IN: 1_000, Unit.CACHE_STORAGE_TOKEN_HOURS: 2_000}, (), 10_250_000),
+    ("gemini", "gemini-2.5-pro", {IN: 1_000, STORED: 2_000}, (), 1_250_000 + 9_000_000),
     ("gemini", "veo-3.1-generate-001", {Unit.OUTPUT_VIDEO_MS: 8_000}, ("video=4k",), 4_800_000_000),
     ("minimax", "MiniMax-M3", {IN: 600_000}, (), 360_000_000),
     ("minimax", "speech-2.6-hd", {CHARACTERS: 10}, (), 1_000_000),
