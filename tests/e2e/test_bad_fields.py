@@ -201,7 +201,7 @@ def gemini_rows() -> list[Row]:
         *changed(*where, "generationConfig", 5, "x", []),
         *changed(*where, "systemInstruction", 5, "x", []),
         *changed(*where, "tools", {}, [5]),
-        *changed(*where, "cachedContent", "cachedContents/1"),
+        *changed(*where, "cachedContent", 5, "1", "cachedContents/1/2"),
         *changed(*where, "serviceTier", 5, "gold"),
         *(
             Row("gemini", path, nested(CONTENT, "maxOutputTokens", value), "maxOutputTokens")

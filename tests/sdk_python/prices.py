@@ -36,6 +36,8 @@ USD_PER_MILLION: dict[str, dict[str, str]] = {
     "claude-haiku-5-5 long": {"input": "0.50", "cached": "0.05", "output": "2.50"},
     "gemini-2.5-flash": {
         "input": "0.30",
+        # For each hour.
+        "storage": "1",
         "cached": "0.03",
         "audio_input": "1",
         "output": "2.50",

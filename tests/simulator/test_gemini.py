@@ -347,3 +347,24 @@ def test_every_version_is_served(sim: Simulator, version: str) -> None:
 
     assert sim.post(path, BODY).status_code == 200
     assert sim.post(path.replace(version, "v9"), BODY).status_code == 404
+
+
+def test_a_cache_is_part_of_the_prompts_that_use_it(gemini_client: genai.Client) -> None:
+    """It has a least size, lives for its ttl, and is read at the price of cached tokens."""
+    caches = gemini_client.caches
+    with pytest.raises(errors.ClientError, match="too small"):
+        caches.create(model=MODEL, config={"contents": "hello"})
+    made = caches.create(model=MODEL, config={"contents": "word " * 1_000, "ttl": "60s"})
+    assert made.name is not None
+    assert made.create_time is not None
+    assert made.expire_time is not None
+    assert (made.expire_time - made.create_time).total_seconds() == 60
+    used = generate(gemini_client, cached_content=made.name).usage_metadata
+    assert used.cached_content_token_count == 1_250
+    assert used.prompt_token_count == 1_250 + 2
+    longer = caches.update(name=made.name, config={"ttl": "120s"})
+    assert longer.expire_time != made.expire_time
+    caches.delete(name=made.name)
+    assert list(caches.list()) == []
+    with pytest.raises(errors.ClientError):
+        generate(gemini_client, cached_content=made.name)

@@ -30,6 +30,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("elevenlabs", "speech_timed"): pieces.spoken,
     ("elevenlabs", "transcription"): pieces.recordings,
     ("elevenlabs", "voice_design"): pieces.designs,
+    ("gemini", "cache"): tokens.caches,
     ("gemini", "embed"): tokens.embed,
     ("gemini", "embed_batch"): tokens.embed,
     ("gemini", "generate"): tokens.generate,

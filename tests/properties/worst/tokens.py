@@ -30,6 +30,7 @@ OPENAI_PICTURE_TOKENS = {"low": 2_833, "high": 3_779, "auto": 24_600}
 OPENAI_MINI_PICTURE_TOKENS = 48_169
 QWEN_PICTURE_TOKENS = 16_384
 GEMINI_PICTURE_TOKENS = 2_240
+CACHE_TOKENS_MIN = 1_024
 ANTHROPIC_PICTURE_TOKENS = 4_784
 TOKENS = (Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS)
 
@@ -251,6 +252,30 @@ def generate(draw: st.DrawFn, target: Target) -> Case:
     if target.route.operation == "stream":
         query = draw(st.sampled_from(("", "alt=sse")))
     return json_case(card, document, {**controls, **total, **room.controls}, query)
+
+
+@st.composite
+def caches(draw: st.DrawFn, target: Target) -> Case:
+    """Any cache: text, a picture, content at an address, kept for a moment or for days."""
+    card = draw(cards(target, *TOKENS, Unit.CACHE_STORAGE_TOKEN_HOURS))
+    room = Room(card)
+    parts: list[Any] = [{"text": draw(st.sampled_from(TEXTS[2:]))}]
+    if draw(st.booleans()):
+        data = PICTURE.partition(",")[2]
+        parts.append({"inlineData": {"mimeType": "image/png", "data": data}})
+        room.media_tokens += GEMINI_PICTURE_TOKENS
+        room.media_bytes += len(data)
+    if draw(st.booleans()):
+        file = {"mimeType": "video/mp4", "fileUri": "https://media.invalid/a"}
+        parts.append({"fileData": file})
+        room.elsewhere = True
+    document: dict[str, Any] = {"model": f"models/{card.model}", "contents": [{"parts": parts}]}
+    if draw(st.booleans()):
+        document["ttl"] = f"{draw(st.integers(1, 604_800))}s"
+    most = room.input_max(document)
+    tokens = draw(st.sampled_from((CACHE_TOKENS_MIN, most)) | st.integers(CACHE_TOKENS_MIN, most))
+    usage = draw(st.sampled_from(({}, {"usage": "none"})))
+    return json_case(card, document, {"input": tokens, **usage})
 
 
 @st.composite

@@ -156,6 +156,8 @@ class RequestView:
     """What stood at the path's other placeholders, by name."""
     query_string: str = ""
     """What `query` was read from, as it is forwarded: there a name may stand twice."""
+    now_ms: int = 0
+    """When it was read, milliseconds since 1970: for requests that say until when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class Ask:
     """What stands for this once the notes on what it uses are known. Raises `RefusedRequest`."""
     creates: str = ""
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
+    creates_for_ms: int = 0
+    """How long the provider keeps that object; 0: as long as it keeps answers."""
     later: LaterWork | None = None
     """Set when the answer is no answer yet. Whoever polls settles it then."""
     counted_ms: int = 0
@@ -226,6 +230,9 @@ class Reading:
     model: str = ""
     provider_request_id: str = ""
     reasoning_tokens: int = 0
+    note: str = ""
+    """What is kept with the object that the answer becomes (`Ask.creates`), for the requests
+    that will use it: at most 512 characters."""
 
 
 class Meter(Protocol):

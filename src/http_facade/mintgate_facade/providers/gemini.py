@@ -23,6 +23,10 @@ _STORED = (
     "there. Send the content as inlineData."
 )
 _COMPATIBLE = "Gemini's OpenAI-compatible surface is not served. Use the Google Gen AI SDK."
+_EXTENDED = (
+    "A cache is paid for when it is made, for all of its time, which cannot be changed any more. "
+    "Make another one."
+)
 _PER_PICTURE = "Its answer does not state what it cost. Use generateContent with an image model."
 
 GEMINI = Provider(
@@ -69,6 +73,9 @@ GEMINI = Provider(
                         "/upload/v1alpha/files",
                     )
                 ),
+                metered("POST", "/v1beta/cachedContents", "cache"),
+                *google_kept("/v1beta/cachedContents", "cache", "cachedContents"),
+                *denied(_EXTENDED, "/v1beta/cachedContents/{id}", method="PATCH"),
                 *google_kept("/v1beta/files", "file", "files", ("GET", ":download")),
                 *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
                 *denied(
@@ -88,7 +95,6 @@ GEMINI = Provider(
                 ),
                 *denied(
                     _STORED,
-                    "/v1beta/cachedContents/*",
                     "/v1beta/corpora/*",
                     "/v1beta/fileSearchStores/*",
                     "/v1beta/files/*",

@@ -249,6 +249,7 @@ def _view(
         files=files,
         path_ids=exchange.match.ids,
         query_string=text,
+        now_ms=time.time_ns() // _NS_PER_MS,
     )
 
 

@@ -126,7 +126,11 @@ class Held:
         name = ObjectName(self.ask.creates, reading.provider_request_id)
         try:
             await self._objects.record(
-                self.reserved.key_id, self._exchange.target.slug, name, ttl_ms=ANSWER_KEPT_MS
+                self.reserved.key_id,
+                self._exchange.target.slug,
+                name,
+                note=reading.note,
+                ttl_ms=self.ask.creates_for_ms or ANSWER_KEPT_MS,
             )
         except RefusedRequest as refused:
             _log.warning("a stored %s is nobody's: %s", name.kind, refused)

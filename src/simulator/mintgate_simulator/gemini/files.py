@@ -14,7 +14,8 @@ import orjson
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.twin import Around
 
-from . import wire
+from . import pages, wire
+from .caches import Caches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mintgate_simulator.request import Request
 
 KEPT_MAX = 10_000
-PAGE = 10
 ROOT = "https://generativelanguage.googleapis.com"
 _VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 
@@ -39,24 +39,32 @@ class _Upload:
 
 @dataclass(slots=True)
 class KeepingGemini(Around):
-    """The twin, and the files that it keeps."""
+    """The twin, and what it keeps: files and caches."""
 
+    _caches: Caches = field(default_factory=Caches)
     _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
     _files: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
 
     def respond(self, request: Request) -> Answer:
-        """The answer about files, or the twin's."""
+        """The answer about what is kept, or the twin's."""
         parts = request.path.strip("/").split("/")
         if parts[0] == "upload" and parts[2:] == ["files"] and request.method == "POST":
             upload_id = request.query_value("upload_id")
             return self._begin(request) if upload_id is None else self._go_on(request, upload_id)
         if parts[0] in _VERSIONS and parts[1:2] == ["files"]:
             return self._file(request, parts[2:])
+        if parts[0] in _VERSIONS and parts[1:2] == ["cachedContents"]:
+            self._check_uris(request)
+            return self._caches.respond(request, parts[2:])
+        self._check_uris(request)
+        return self.twin.respond(self._caches.used(request))
+
+    def _check_uris(self, request: Request) -> None:
+        """Refuse a request that reads a file which is not here."""
         if b"ile_uri" in request.body or b"ileUri" in request.body:
             for uri in _uris(orjson.loads(request.body)):
                 if uri.startswith(ROOT):
                     self._found(uri.rpartition("/")[2])
-        return self.twin.respond(request)
 
     def _begin(self, request: Request) -> Answer:
         if "start" not in (request.header(b"x-goog-upload-command") or ""):
@@ -113,7 +121,7 @@ class KeepingGemini(Around):
     def _file(self, request: Request, parts: list[str]) -> Answer:
         match request.method, parts:
             case "GET", []:
-                return self._list(request)
+                return pages.page(request, "files", self._files.values())
             case "GET", [file_id]:
                 return wire.whole(self._found(file_id))
             case "DELETE", [file_id]:
@@ -121,15 +129,6 @@ class KeepingGemini(Around):
                 del self._files[file_id]
                 return wire.whole({})
         raise Refusal(404, f"Method not found: {request.method} {request.path}")
-
-    def _list(self, request: Request) -> Answer:
-        files = list(reversed(self._files.values()))
-        start = int(request.query_value("pageToken") or 0)
-        end = start + int(request.query_value("pageSize") or PAGE)
-        body: dict[str, Any] = {"files": files[start:end]}
-        if end < len(files):
-            body["nextPageToken"] = str(end)
-        return wire.whole(body)
 
     def _found(self, file_id: str) -> dict[str, Any]:
         file = self._files.get(file_id)

@@ -306,8 +306,9 @@ def test_stored_files_are_named_wherever_they_stand(read: Read) -> None:
         ({"contents": ["hi"]}, "contents[0]"),
         ({"contents": [{"parts": [{"text": 7}]}]}, "contents[0].parts[0].text"),
         (body(model="models/gemini-other"), "model"),
-        (body(cachedContent="cachedContents/1"), "cachedContent"),
-        (body(cached_content="cachedContents/1"), "cachedContent"),
+        (body(cachedContent="cachedContents/1/2"), "cachedContent"),
+        (body(cached_content="files/1"), "cachedContent"),
+        (body(cached_content=5), "cachedContent"),
         (body(**{_CONFIG: {"maxOutputTokens": "9"}}), "generationConfig.maxOutputTokens"),
         (body(**{_CONFIG: {"maxOutputTokens": 10**9 + 1}}), "generationConfig.maxOutputTokens"),
         (

@@ -10,6 +10,13 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from mintgate.v1.unit_pb2 import (
+    UNIT_INPUT_AUDIO_TOKENS,
+    UNIT_INPUT_IMAGE_TOKENS,
+    UNIT_INPUT_VIDEO_TOKENS,
+    Unit,
+)
+
 from mintgate_facade.dialects.base import ObjectName
 from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
@@ -55,6 +62,16 @@ class Content:
     def media(self) -> bool:
         """There is something besides text."""
         return self.audio or self.image or self.video or self.open
+
+    @property
+    def units(self) -> list[Unit.ValueType]:
+        """Kinds of input that it may be billed as besides text."""
+        kinds = (
+            (self.audio, UNIT_INPUT_AUDIO_TOKENS),
+            (self.image, UNIT_INPUT_IMAGE_TOKENS),
+            (self.video, UNIT_INPUT_VIDEO_TOKENS),
+        )
+        return [unit for present, unit in kinds if present]
 
     def read_content(self, content: Fields, where: str) -> None:
         """Read one content object: its role, and its parts."""

@@ -9,9 +9,10 @@ from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, Reque
 from mintgate_facade.dialects.checks import bounded_nesting, mapping
 from mintgate_facade.dialects.gemini import errors, models
 from mintgate_facade.dialects.gemini.answer import answer_meter
+from mintgate_facade.dialects.gemini.caches import cache_meter, cache_of, read_cache
 from mintgate_facade.dialects.gemini.embeddings import read_embedding
 from mintgate_facade.dialects.gemini.names import to_snake, unify
-from mintgate_facade.dialects.gemini.request import read_contents, read_generate
+from mintgate_facade.dialects.gemini.request import check_query, read_contents, read_generate
 from mintgate_facade.dialects.gemini.stream import ChunkArrayMeter, ChunkSseMeter
 from mintgate_facade.dialects.gemini.terms import TERMS
 from mintgate_facade.dialects.jsontext import parse_object, set_member
@@ -43,16 +44,20 @@ class GeminiDialect:
                 return read_embedding(request, batch=False)
             case "embed_batch":
                 return read_embedding(request, batch=True)
+            case "cache":
+                check_query(request)
+                return read_cache(request, read_contents(unify(request.document)))
             case _:
                 raise LookupError(f"no reading for the operation {operation!r}")
 
     def uses(self, route: Route, request: RequestView) -> tuple[ObjectName, ...]:  # noqa: ARG002
-        """Stored files that a request to count tokens reads, at its top or as a generation."""
+        """What is stored and a request to count tokens reads, at its top or as a generation."""
         with bounded_nesting():
             document = unify(request.document)
             inner = mapping(document, "generateContentRequest")
             documents = [document] if inner is None else [document, unify(inner)]
-            return tuple(name for each in documents for name in read_contents(each).files)
+            files = [name for each in documents for name in read_contents(each).files]
+            return (*files, *filter(None, map(cache_of, documents)))
 
     def with_output_limit(self, route: Route, ask: Ask, output_tokens: int) -> bytes:  # noqa: ARG002
         """`ask.body` with `maxOutputTokens` spliced in, under the names that it uses."""
@@ -67,6 +72,8 @@ class GeminiDialect:
             return ChunkSseMeter(ask)
         if route.operation == "stream":
             return ChunkArrayMeter(ask)
+        if route.operation == "cache":
+            return cache_meter(ask)
         return answer_meter(ask)
 
     def error(self, failure: Failure) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:

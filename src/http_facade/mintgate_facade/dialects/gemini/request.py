@@ -5,14 +5,10 @@ from __future__ import annotations
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate.v1.unit_pb2 import (
     UNIT_GROUNDED_REQUESTS,
-    UNIT_INPUT_AUDIO_TOKENS,
-    UNIT_INPUT_IMAGE_TOKENS,
-    UNIT_INPUT_VIDEO_TOKENS,
     UNIT_OUTPUT_AUDIO_TOKENS,
     UNIT_OUTPUT_IMAGE_TOKENS,
     UNIT_OUTPUT_TOKENS,
     UNIT_OUTPUT_VIDEO_TOKENS,
-    Unit,
     UnitCount,
 )
 
@@ -21,7 +17,6 @@ from mintgate_facade.dialects.checks import (
     OUTPUT_TOKENS_MAX,
     Fields,
     array,
-    forbid,
     integer,
     mapping,
     objects,
@@ -29,6 +24,7 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.counted import delivered_input
+from mintgate_facade.dialects.gemini.caches import cache_of, noted
 from mintgate_facade.dialects.gemini.content import Content
 from mintgate_facade.dialects.gemini.names import unify
 from mintgate_facade.dialects.gemini.tools import Tools
@@ -41,12 +37,6 @@ HOSTED_PASSES = 2
 """The prompt is billed once, and what hosted tools returned once beside it; each of
 the two fits the context window."""
 
-_FORBIDDEN = {
-    "cachedContent": (
-        "'cachedContent' is an object stored at the provider, where all users of this gateway "
-        "share one account. Send the content itself."
-    ),
-}
 _QUERY_ALLOWED = frozenset({"alt", "$alt", "key", "prettyPrint", "$prettyPrint"})
 """Google's other query parameters can mask the usage out of an answer, or change its format."""
 _ALT_ALLOWED = frozenset({"", "json", "sse"})
@@ -65,16 +55,17 @@ def read_generate(request: RequestView, *, stream: bool) -> Ask:
     document = unify(request.document)
     model = request.path_model
     check_model(document, model, "model")
-    forbid(document, _FORBIDDEN)
     if not objects(document, "contents"):
         raise refused("'contents' must be a non-empty array.", "contents")
     content = read_contents(document)
+    cache = cache_of(document)
     tools = Tools()
     tools.read(document, model)
     config = unify(mapping(document, "generationConfig") or {}, "generationConfig")
     tokens = input_bound(
         len(request.body),
-        tools=tools.present,
+        # The tools may stand in the cache.
+        tools=tools.present or cache is not None,
         hosted=tools.hosted or tools.predefined,
         media_bytes=content.media_bytes,
         media_tokens=content.media_tokens,
@@ -83,20 +74,21 @@ def read_generate(request: RequestView, *, stream: bool) -> Ask:
     bound.input_tokens = tokens
     # A continuation token stands for an earlier answer, which is input again.
     bound.input_open = content.open or tools.hosted or document.get("continuationToken") is not None
-    bound.input_units.extend(_input_units(content))
+    bound.input_units.extend(content.units)
     bound.passes = HOSTED_PASSES if tools.hosted else 1
     if tools.grounded:
         bound.fees.append(UnitCount(unit=UNIT_GROUNDED_REQUESTS, count=1))
     bound.variants.extend(_variants(document))
     text_size = len(request.body) - content.media_bytes - content.audio_bytes
-    return Ask(
+    ask = Ask(
         model=model,
         bound=bound,
         body=request.body,
         stream=stream,
-        uses=tuple(content.files),
+        uses=(*content.files, *((cache,) if cache else ())),
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
+    return noted(ask) if cache else ask
 
 
 def read_contents(document: Fields) -> Content:
@@ -151,17 +143,6 @@ def _with_output(config: Fields, model: str) -> Bound:
     if limit is not None:
         bound.output_tokens = limit
     return bound
-
-
-def _input_units(content: Content) -> list[Unit.ValueType]:
-    units = []
-    if content.audio:
-        units.append(UNIT_INPUT_AUDIO_TOKENS)
-    if content.image:
-        units.append(UNIT_INPUT_IMAGE_TOKENS)
-    if content.video:
-        units.append(UNIT_INPUT_VIDEO_TOKENS)
-    return units
 
 
 def _variants(document: Fields) -> list[str]:

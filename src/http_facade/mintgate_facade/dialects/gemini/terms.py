@@ -8,8 +8,8 @@ from mintgate_facade.dialects.terms import Terms
 
 _GENERATE = Terms(
     "input: the body's bytes, pictures at their largest token count, the context window for "
-    "video, documents and addresses; output: `maxOutputTokens` times `candidateCount`, at the "
-    "dearest kind that may come back; search grounding by the request",
+    "video, documents and addresses, the tokens of a cache; output: `maxOutputTokens` times "
+    "`candidateCount`, at the dearest kind that may come back; search grounding by the request",
     "`usageMetadata` by kind, thoughts as output; tokens of no stated kind at the dearest",
 )
 _EMBED = Terms(
@@ -21,4 +21,10 @@ TERMS: Mapping[str, Terms] = {
     "stream": _GENERATE._replace(metered_by=f"{_GENERATE.metered_by}; that of the last chunk"),
     "embed": _EMBED,
     "embed_batch": _EMBED,
+    "cache": Terms(
+        "input: as of a generation; storage: its tokens for `ttl`, or until `expireTime`, at most "
+        "seven days; an hour if neither is stated",
+        "`usageMetadata.totalTokenCount` as input, at the dearest kind that its contents may be; "
+        "those tokens for the time between `createTime` and `expireTime`",
+    ),
 }
