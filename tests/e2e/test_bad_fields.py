@@ -113,7 +113,7 @@ def other_openai_rows() -> list[Row]:
         *changed(*responses, "input", 5, {}, [5]),
         *changed(*responses, "max_output_tokens", *NO_INTEGERS, TOO_MANY),
         *changed(*responses, "previous_response_id", 5, []),
-        *changed(*responses, "conversation", "conv_1", {"id": "conv_1"}),
+        *changed(*responses, "conversation", 5, "", {}, {"id": 5}),
         *changed(*responses, "background", "yes"),
         *changed(*responses, "prompt", {"id": "pmpt_1"}),
         *changed(*responses, "input", [{"type": "item_reference", "id": "msg_1"}]),

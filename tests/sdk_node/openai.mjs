@@ -107,6 +107,48 @@ const cases = {
     return (await sdk(call).files.content(call.id)).text();
   },
 
+  // In a conversation: what it holds after one answer, and how much of it was read.
+  async converse(call, say) {
+    const { conversations } = sdk(call);
+    const made = await conversations.create({
+      items: [{ type: "message", role: "user", content: call.before }],
+    });
+    const answer = await respond(call, { conversation: made.id });
+    say(answer.output_text);
+    const roles = [];
+    for await (const item of conversations.items.list(made.id, { order: "asc", limit: 2 })) {
+      roles.push(item.role);
+    }
+    return { made: made.id, roles, read: answer.usage.input_tokens };
+  },
+
+  async conversation(call) {
+    return sdk(call).conversations.retrieve(call.id);
+  },
+
+  async goOn(call) {
+    return respond(call, { conversation: call.id });
+  },
+
+  // A file that comes in two parts.
+  async parts(call) {
+    const { files, uploads } = sdk(call);
+    const content = Buffer.from(call.file, "base64");
+    const upload = await uploads.create({
+      bytes: content.length,
+      filename: call.name,
+      mime_type: "text/plain",
+      purpose: "user_data",
+    });
+    const part_ids = [];
+    for (const piece of [content.subarray(0, 5), content.subarray(5)]) {
+      const part = await uploads.parts.create(upload.id, { data: await toFile(piece, "part") });
+      part_ids.push(part.id);
+    }
+    const { file } = await uploads.complete(upload.id, { part_ids });
+    return { made: file.id, content: await (await files.content(file.id)).text() };
+  },
+
   async models(call) {
     const names = [];
     for await (const model of sdk(call).models.list()) names.push(model.id);

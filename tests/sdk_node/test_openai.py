@@ -1,4 +1,4 @@
-"""The unmodified OpenAI SDK in Node: tools, uploads, speech, files, models."""
+"""The unmodified OpenAI SDK in Node: tools, uploads, speech, files, conversations, models."""
 
 from __future__ import annotations
 
@@ -98,6 +98,28 @@ def test_files(node: Node, buyer: Buyer, gateway: Installation) -> None:
     other = Buyer.mint(gateway)
     answer = node.ask("content", **SDK.call(other, id=stored["made"]))
     answer.failed("NotFoundError", 404)
+
+
+def test_conversations(node: Node, buyer: Buyer, gateway: Installation) -> None:
+    """A conversation is read, billed and extended by its key's answers; to another it is a 404."""
+    asked = SDK.call(buyer, before="x" * 400, prompt="y" * 40, headers=simulate(output=10))
+    made = node.ask("converse", **asked).worked()
+    assert made["roles"] == ["user", "user", "assistant"]
+    assert made["read"] == 110
+    buyer.charged(SDK.charge(110, 10))
+    other = Buyer.mint(gateway)
+    for case in ("conversation", "goOn"):
+        node.ask(case, **SDK.call(other, id=made["made"])).failed("NotFoundError", 404)
+    other.untouched()
+
+
+def test_uploads_in_parts(node: Node, buyer: Buyer, gateway: Installation) -> None:
+    """A file that comes in parts is its key's, as one that comes whole."""
+    stored = node.ask("parts", **SDK.call(buyer, **upload("notes.txt", NOTES))).worked()
+    assert stored["content"] == NOTES.decode()
+    other = Buyer.mint(gateway)
+    node.ask("content", **SDK.call(other, id=stored["made"])).failed("NotFoundError", 404)
+    buyer.untouched()
 
 
 def test_models(node: Node, buyer: Buyer, upstream: Upstream) -> None:

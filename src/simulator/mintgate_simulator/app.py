@@ -27,6 +27,8 @@ from .gemini.files import KeepingGemini
 from .openai import OpenAITwin
 from .openai import wire as openai_wire
 from .openai.batches import Batches
+from .openai.conversations import Conversations
+from .openai.uploads import Uploads
 from .record import Record, Recorder
 from .refusal import Refusal
 from .request import Request
@@ -63,8 +65,9 @@ _ANTHROPIC_FILES = FileShape(
 
 def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
+    openai = Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches)
     twins: dict[str, Twin] = {
-        "openai": Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches),
+        "openai": Conversations(Uploads(openai, openai)),
         "anthropic": Keeping(
             AnthropicTwin(),
             _ANTHROPIC_FILES,

@@ -50,8 +50,10 @@ class Files(Protocol):
     def content(self, file_id: str) -> bytes:
         """What a file holds; a refusal (404) if there is none."""
 
-    def add(self, file_id: str, filename: str, content: bytes) -> None:
-        """Keep a file that the provider made."""
+    def add(
+        self, file_id: str, filename: str, content: bytes, *, purpose: str = ...
+    ) -> dict[str, Any]:
+        """Keep a file that was not uploaded as one: how it is described."""
 
 
 class Batches(Protocol):
@@ -89,11 +91,13 @@ class Keeping(Around):
         """What a file holds."""
         return _found(self._files, file_id).content
 
-    def add(self, file_id: str, filename: str, content: bytes) -> None:
-        """Keep a file that was not uploaded."""
-        fields = {"purpose": "batch_output"}
-        document = self.shape.describe(file_id, filename, len(content), fields)
+    def add(
+        self, file_id: str, filename: str, content: bytes, *, purpose: str = "batch_output"
+    ) -> dict[str, Any]:
+        """Keep a file that was not uploaded as one."""
+        document = self.shape.describe(file_id, filename, len(content), {"purpose": purpose})
         _put(self._files, file_id, _Thing(document, content))
+        return document
 
     def respond(self, request: Request) -> Answer:
         """The answer about something kept, or the twin's."""

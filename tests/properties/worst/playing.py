@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 from mintgate_facade.dialects.base import Ask, BodyKind, FilePart, Policy, RequestView
 from mintgate_facade.dialects.jsontext import parse_object
 from mintgate_facade.providers.registry import PROVIDERS
@@ -108,7 +109,26 @@ def answer(target: Target, case: Case, ask: Ask) -> tuple[bytes, Mapping[str, st
             (b"x-simulate", case.simulate.encode()),
         ],
     }
-    received: list[dict[str, Any]] = [{"type": "http.request", "body": ask.body or case.body}]
+    return _answered(scope, ask.body or case.body)
+
+
+def stored_conversation(text: str) -> str:
+    """The id of a new conversation in which something was said, at the twin of OpenAI."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/openai/v1/conversations",
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer operator")],
+    }
+    said = {"items": [{"type": "message", "role": "user", "content": text}]}
+    body, _ = _answered(scope, orjson.dumps(said))
+    return str(orjson.loads(body)["id"])
+
+
+def _answered(scope: Mapping[str, Any], body: bytes) -> tuple[bytes, Mapping[str, str]]:
+    """What the simulator answers to one request, which must succeed."""
+    received: list[dict[str, Any]] = [{"type": "http.request", "body": body}]
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -121,6 +141,6 @@ def answer(target: Target, case: Case, ask: Ask) -> tuple[bytes, Mapping[str, st
         await SIMULATOR(scope, receive, send)
 
     asyncio.run(ask_the_twin())
-    body = b"".join(message.get("body", b"") for message in sent[1:])
-    assert sent[0]["status"] == 200, body
-    return body, {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+    told = b"".join(message.get("body", b"") for message in sent[1:])
+    assert sent[0]["status"] == 200, told
+    return told, {key.decode(): value.decode() for key, value in sent[0]["headers"]}

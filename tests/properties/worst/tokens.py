@@ -16,6 +16,7 @@ from mintgate_core.pricing import RateCard, Unit
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 
 from tests.properties.worst.case import Case, Target, cards, json_case, priced, up_to
+from tests.properties.worst.playing import stored_conversation
 
 TEXTS = ("hi", "word " * 500, "Zürich " * 3_000, "日本" * 2_000)
 WRITTEN_MAX = 2_000
@@ -117,7 +118,7 @@ def chat(draw: st.DrawFn, target: Target) -> Case:
 
 @st.composite
 def responses(draw: st.DrawFn, target: Target) -> Case:
-    """Any response: with searches, each of which is a pass over the whole input."""
+    """Any response: within a conversation, and with searches, each a pass over the whole input."""
     flavor = flavor_of(target)
     card = draw(cards(target, *TOKENS))
     room = Room(card)
@@ -126,6 +127,9 @@ def responses(draw: st.DrawFn, target: Target) -> Case:
     limit = draw(st.none() | st.integers(16, 5_000))
     if limit is not None:
         document["max_output_tokens"] = limit
+    if flavor.conversations and card.context_window and draw(st.booleans()):
+        document["conversation"] = stored_conversation(draw(st.sampled_from(TEXTS)))
+        room.elsewhere = True
     if flavor.hosted_search and draw(st.booleans()):
         calls = draw(st.integers(1, 4))
         document["tools"] = [{"type": "web_search"}]

@@ -111,6 +111,19 @@ class Route:
     mentions: tuple[tuple[str, str], ...] = ()
     """Of an owned row: fields of the object that name others, and their kinds. Those are the
     key's, too."""
+    of: str = ""
+    """Of a row that makes an object out of another, as a part of an upload: the kind of the one
+    in the path, which must be the key's."""
+    made_at: str = "id"
+    """Of a row that makes an object: where the answer names it, for example "file.id"."""
+    kept_ms: int = 0
+    """Of the same: how long the provider keeps it; 0: until it is deleted."""
+    sized_by: str = ""
+    """Of the same: the field of the body that says how many bytes it will have. They are bounded
+    as those of a file that comes whole."""
+    uses: Callable[[Mapping[str, Any]], Sequence[ObjectName]] | None = None
+    """Of an owned row: from its body, the other objects that it reads, which must be the key's.
+    Raises `RefusedRequest` for what must not be stored."""
     addresses: tuple[tuple[str, str], ...] = ()
     """Of an owned row: fields of the object that hold an address at the provider, and the path
     that the client gets in its place; `{id}` in it is the object's. SDKs join it to the address

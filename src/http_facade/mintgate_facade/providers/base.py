@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,7 @@ from mintgate_facade.dialects.base import (
     Dialect,
     Failure,
     FileReader,
+    ObjectName,
     Policy,
     RefusedRequest,
     Route,
@@ -216,8 +217,13 @@ def owned(
     reads: Callable[[Mapping[str, Any]], FileReader | None] | None = None,
     mentions: tuple[tuple[str, str], ...] = (),
     addresses: tuple[tuple[str, str], ...] = (),
+    uses: Callable[[Mapping[str, Any]], Sequence[ObjectName]] | None = None,
+    of: str = "",
+    made_at: str = "id",
+    kept_ms: int = 0,
+    sized_by: str = "",
 ) -> Route:
-    """A row about objects of one kind; `{id}` in the path is the object's."""
+    """A row about objects of one kind; `{id}` in the path is the object's, or of kind `of`."""
     return Route(
         method,
         path,
@@ -229,6 +235,11 @@ def owned(
         reads=reads,
         mentions=mentions,
         addresses=addresses,
+        uses=uses,
+        of=of,
+        made_at=made_at,
+        kept_ms=kept_ms,
+        sized_by=sized_by,
     )
 
 

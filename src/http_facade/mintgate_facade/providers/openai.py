@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
-from mintgate_facade.dialects.openai import Flavor, OpenAIDialect, batch
+from mintgate_facade.dialects.openai import Flavor, OpenAIDialect, batch, stored
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -21,8 +21,67 @@ from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
 
 _RETIRED = "OpenAI has retired this route with its last model. Use POST /v1/images/edits."
 
-_DIALECT = OpenAIDialect(Flavor(background=True))
+_NO_VIDEOS = (
+    "OpenAI shut its video API (Sora) down on 24 September 2026. Ask a provider that still makes "
+    "videos."
+)
+
+_DIALECT = OpenAIDialect(Flavor(background=True, conversations=True))
 _BATCH_FILES = (("output_file_id", "file"), ("error_file_id", "file"))
+
+_ITEM = "/conversations/{id}/items/{item_id}"
+_CONVERSATIONS = (
+    owned(
+        "POST",
+        "/conversations",
+        stored.CONVERSATION,
+        Access.CREATE,
+        uses=stored.conversation_files,
+    ),
+    owned("GET", "/conversations/{id}", stored.CONVERSATION, Access.USE),
+    owned("POST", "/conversations/{id}", stored.CONVERSATION, Access.USE),
+    owned("DELETE", "/conversations/{id}", stored.CONVERSATION, Access.FORGET),
+    owned("GET", "/conversations/{id}/items", stored.CONVERSATION, Access.USE),
+    owned(
+        "POST",
+        "/conversations/{id}/items",
+        stored.CONVERSATION,
+        Access.USE,
+        uses=stored.conversation_files,
+    ),
+    owned("GET", _ITEM, stored.CONVERSATION, Access.USE),
+    owned("DELETE", _ITEM, stored.CONVERSATION, Access.USE),
+)
+_UPLOADS = (
+    owned(
+        "POST",
+        "/uploads",
+        stored.UPLOAD,
+        Access.CREATE,
+        uses=stored.upload_begun,
+        sized_by="bytes",
+        kept_ms=stored.UPLOAD_KEPT_MS,
+    ),
+    owned(
+        "POST",
+        "/uploads/{id}/parts",
+        stored.UPLOAD_PART,
+        Access.CREATE,
+        of=stored.UPLOAD,
+        body=BodyKind.FORM,
+        kept_ms=stored.UPLOAD_KEPT_MS,
+    ),
+    owned(
+        "POST",
+        "/uploads/{id}/complete",
+        "file",
+        Access.CREATE,
+        of=stored.UPLOAD,
+        made_at="file.id",
+        uses=stored.upload_parts,
+    ),
+    owned("POST", "/uploads/{id}/cancel", stored.UPLOAD, Access.USE),
+)
 
 OPENAI = Provider(
     slug="openai",
@@ -78,6 +137,8 @@ OPENAI = Provider(
                 owned("GET", "/responses/{id}/input_items", "response", Access.USE),
                 owned("POST", "/responses/{id}/cancel", "response", Access.USE),
                 owned("DELETE", "/responses/{id}", "response", Access.FORGET),
+                *_CONVERSATIONS,
+                *_UPLOADS,
                 *denied(STORED, "/chat/completions/*", "/responses/*", "/conversations/*"),
                 *denied(
                     STORED, "/files/*", "/uploads/*", "/vector_stores/*", "/skills/*", "/vaults/*"
@@ -99,8 +160,8 @@ OPENAI = Provider(
                     "/evals/*",
                     "/fine_tuning/*",
                     "/threads/*",
-                    "/videos/*",
                 ),
+                *denied(_NO_VIDEOS, "/videos/*"),
                 *denied(
                     ADMIN,
                     "/content_provenance_checks/*",

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 import orjson
@@ -23,6 +23,7 @@ from mintgate_facade.dialects.base import (
     ObjectName,
     RefusedRequest,
 )
+from mintgate_facade.dialects.checks import bounded_nesting, integer, refused
 from mintgate_facade.relay.deferred import job_lives_ms
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.failures import NO_ROOM
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 READS_AT_ONCE = 8
 """Objects of a list that are read at the provider at one time."""
+
+SIZE_BYTES_MAX = 1 << 50
+"""A petabyte; a larger number is a mistake."""
 
 _JSON = [(b"content-type", b"application/json")]
 _NOT_CHARGED = Failure(
@@ -80,7 +84,8 @@ class Owned:
     async def _one(self, exchange: Exchange, admitted: Admitted) -> None:
         slug, secret = exchange.target.slug, admitted.secret_sha256
         creates = exchange.route.access is Access.CREATE
-        names = [] if creates else [_named(exchange)]
+        self._check_size(exchange, admitted)
+        names = _uses(exchange, admitted)
         found = await self.objects.require(secret, exchange.caller, slug, names)
         exchange.key_id = found.key_id
         if creates and found.room < 1:
@@ -93,6 +98,14 @@ class Owned:
             await self._relay(exchange, response, found, note)
         finally:
             response.close()
+
+    def _check_size(self, exchange: Exchange, admitted: Admitted) -> None:
+        """Bound an object that will come in parts as one that comes whole."""
+        if name := exchange.route.sized_by:
+            size_bytes = integer(admitted.view.document, name, 1, SIZE_BYTES_MAX, unit="bytes")
+            if size_bytes is None:
+                raise refused(f"Missing required parameter: {name!r}.", name)
+            self.uploads.check_size(size_bytes)
 
     def _check_charged(self, found: FindObjectsResponse) -> None:
         """Keep what a job is polled by until the job is over for certain."""
@@ -113,12 +126,9 @@ class Owned:
         slug, route = exchange.target.slug, exchange.route
         if route.access is Access.CREATE:
             body = await whole_answer(response)
-            object_id = parsed_answer(body).get("id")
-            if not isinstance(object_id, str):
-                raise RefusedRequest(UNREADABLE)
             # Only then does anybody learn its name.
-            name = ObjectName(route.kind, object_id)
-            await self.objects.record(found.key_id, slug, name, note=note)
+            name = ObjectName(route.kind, _made(route.made_at, body))
+            await self.objects.record(found.key_id, slug, name, note=note, ttl_ms=route.kept_ms)
             headers = exchange.relayed(response.raw_headers)
             await exchange.send_whole(response.status, headers, body)
             return
@@ -222,5 +232,26 @@ def _addressed(exchange: Exchange, body: bytes) -> bytes:
     return orjson.dumps(document) if changed else body
 
 
+def _made(path: str, body: bytes) -> str:
+    """The id of the object that an answer is about. Raises `RefusedRequest` (502)."""
+    value: Any = parsed_answer(body)
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        raise RefusedRequest(UNREADABLE)
+    return value
+
+
+def _uses(exchange: Exchange, admitted: Admitted) -> list[ObjectName]:
+    """What must be the key's: the object in the path, and what the body names."""
+    route = exchange.route
+    named = [_named(exchange)] if "id" in exchange.match.ids else []
+    if route.uses is not None:
+        with bounded_nesting():
+            named.extend(route.uses(admitted.view.document))
+    return named
+
+
 def _named(exchange: Exchange) -> ObjectName:
-    return ObjectName(exchange.route.kind, exchange.match.ids["id"])
+    route = exchange.route
+    return ObjectName(route.of or route.kind, exchange.match.ids["id"])

@@ -57,6 +57,11 @@ class Uploads:
         self._durations = durations
         self._open = 0
 
+    def check_size(self, size_bytes: int) -> None:
+        """Raise `RefusedRequest` (413) for more bytes than a file may have."""
+        if size_bytes > self._bytes_max:
+            raise self._too_large()
+
     @contextlib.asynccontextmanager
     async def received(
         self, receive: Receive, headers: Mapping[str, str], content_length: int, route: Route
@@ -67,8 +72,7 @@ class Uploads:
         (400, 413, 415, 503) and `ClientGoneError`.
         """
         require_identity(headers)
-        if content_length > self._bytes_max:
-            raise self._too_large()
+        self.check_size(content_length)
         if self._open >= UPLOADS_MAX:
             raise RefusedRequest(_NO_ROOM)
         self._open += 1
@@ -150,8 +154,7 @@ class Uploads:
             async with asyncio.timeout(PIECE_WAIT_S):
                 piece, more = await next_piece(receive)
             size += len(piece)
-            if size > self._bytes_max:
-                raise self._too_large()
+            self.check_size(size)
             if piece:
                 yield piece
 

@@ -28,6 +28,7 @@ LIMIT_TOKENS_MIN = 16
 
 # Request fields that the response object repeats, with the value it states when they are absent.
 _REPEATED: dict[str, Any] = {
+    "conversation": None,
     "instructions": None,
     "max_output_tokens": None,
     "max_tool_calls": None,

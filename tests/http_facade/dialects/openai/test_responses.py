@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from mintgate.v1.unit_pb2 import (
+    UNIT_INPUT_AUDIO_TOKENS,
     UNIT_INPUT_IMAGE_TOKENS,
     UNIT_INPUT_TOKENS,
     UNIT_WEB_SEARCHES,
@@ -115,6 +116,18 @@ def test_what_is_stored_is_named(read: Read) -> None:
     assert ask.creates == "response"
 
 
+@pytest.mark.parametrize("stated", ["conv_1", {"id": "conv_1"}])
+def test_a_conversation_is_named(read: Read, refusal: Refusal, stated: Any) -> None:
+    """All of it is read once more, so it must be the key's, and only the window bounds it."""
+    ask = read("openai", "responses", response(conversation=stated))
+    assert ask.uses == (("conversation", "conv_1"),)
+    assert ask.bound.input_open
+    assert {UNIT_INPUT_IMAGE_TOKENS, UNIT_INPUT_AUDIO_TOKENS} <= set(ask.bound.input_units)
+    assert refusal("xai", "responses", response(conversation=stated)).failure.param == (
+        "conversation"
+    )
+
+
 def test_a_response_that_is_not_kept_is_no_object(read: Read) -> None:
     """With `store: false` there is nothing to own."""
     assert read("openai", "responses", response(store=False)).creates == ""
@@ -157,8 +170,10 @@ _SEARCH = {"type": "web_search_preview"}
     ("document", "param"),
     [
         (response(previous_response_id=1), "previous_response_id"),
-        (response(conversation="conv_1"), "conversation"),
-        (response(conversation={"id": "conv_1"}), "conversation"),
+        (response(conversation=5), "conversation"),
+        (response(conversation=""), "conversation"),
+        (response(conversation={}), "conversation"),
+        (response(conversation={"id": 5}), "conversation.id"),
         (response(prompt={"id": "pmpt_1"}), "prompt"),
         (response(background="yes"), "background"),
         (response(background=True, store=False), "store"),
@@ -195,6 +210,10 @@ _SEARCH = {"type": "web_search_preview"}
             "input[0].tools[0].type",
         ),
         (
+            items({"type": "additional_tools", "tools": [_SEARCH]}) | {"max_tool_calls": 1},
+            "input[0].tools[0]",
+        ),
+        (
             items({"role": "user", "content": [{"type": "input_image", "file_id": 1}]}),
             "input[0].content[0].file_id",
         ),
@@ -222,5 +241,11 @@ def test_fields_that_ask_for_nothing_may_stay(read: Read) -> None:
     read(
         "openai",
         "responses",
-        response(background=False, previous_response_id=None, tools=[], context_management=[]),
+        response(
+            background=False,
+            conversation=None,
+            previous_response_id=None,
+            tools=[],
+            context_management=[],
+        ),
     )

@@ -51,6 +51,8 @@ class Flavor:
     them: it is billed above every tier that the price book knows."""
     background: bool = False
     """Responses may be made in the background, and asked for by their id."""
+    conversations: bool = False
+    """Responses may read and extend a stored conversation."""
     hosted_search: bool = True
     """Web search in Responses stops at `max_tool_calls`."""
     forbidden: Mapping[str, str] = field(default_factory=dict)

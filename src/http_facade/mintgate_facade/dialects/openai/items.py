@@ -29,11 +29,14 @@ _SEALED = frozenset({"reasoning", "compaction"})
 
 def read_input(document: Fields, content: Content, hosted: HostedTools) -> None:
     """Read `input`: a string, or a list of items of known types."""
-    value = document.get("input")
-    if value is None or isinstance(value, str):
-        return
-    for index, item in enumerate(objects(document, "input")):
-        _read_item(item, f"input[{index}]", content, hosted)
+    if not isinstance(document.get("input"), str):
+        read_items(document, "input", content, hosted)
+
+
+def read_items(document: Fields, name: str, content: Content, hosted: HostedTools) -> None:
+    """Read a field that holds a list of items of known types, or nothing."""
+    for index, item in enumerate(objects(document, name)):
+        _read_item(item, f"{name}[{index}]", content, hosted)
 
 
 def _read_item(item: Fields, where: str, content: Content, hosted: HostedTools) -> None:
@@ -49,7 +52,7 @@ def _read_item(item: Fields, where: str, content: Content, hosted: HostedTools) 
     elif kind in _SEALED:
         content.open = True
     elif kind in {"tool_search_output", "additional_tools"}:
-        hosted.read(item, where)
+        _read_tools(item, where, hosted)
     elif kind is None or kind == "item_reference":
         raise refused(
             "Items stored at the provider cannot be referred to through this gateway, because all "
@@ -61,4 +64,18 @@ def _read_item(item: Fields, where: str, content: Content, hosted: HostedTools) 
         raise refused(
             f"Input items of type {kind[:64]!r} are not supported by this gateway.",
             inside(where, "type"),
+        )
+
+
+def _read_tools(item: Fields, where: str, hosted: HostedTools) -> None:
+    """Read tools that stay with what is stored: they could run in any later request."""
+    kept = HostedTools()
+    kept.read(item, where)
+    hosted.present = hosted.present or kept.present
+    if kept.searches:
+        raise refused(
+            "Web search in an item would stay with what is stored, and could run again without a "
+            "limit. Name it in 'tools'.",
+            kept.search_param,
+            "unsupported_parameter",
         )

@@ -18,7 +18,7 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.counted import delivered_input
-from mintgate_facade.dialects.openai import background
+from mintgate_facade.dialects.openai import background, stored
 from mintgate_facade.dialects.openai.chat import (
     input_units,
     refuse_unbounded,
@@ -35,9 +35,6 @@ OUTPUT_TOKENS_MIN = 16
 
 _SHARED = "because all users of this gateway share one account at the provider"
 _FORBIDDEN = {
-    "conversation": (
-        f"'conversation' reads a stored conversation, {_SHARED}. Send the earlier turns in 'input'."
-    ),
     "prompt": (
         f"'prompt' names a stored template, {_SHARED}. Send its text in 'instructions' and 'input'."
     ),
@@ -48,6 +45,9 @@ _FORBIDDEN = {
 }
 
 
+_NO_CONVERSATIONS = (
+    f"'conversation' reads a stored conversation, {_SHARED}. Send the earlier turns in 'input'."
+)
 _NO_BACKGROUND = (
     "'background' is not served for this provider. Leave it out, and set 'stream' to read the "
     "answer as it is made."
@@ -73,8 +73,10 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
             "unsupported_parameter",
         )
     calls = hosted_calls(document, hosted)
-    before = text(document, "previous_response_id")
-    uses = [*content.files, *([ObjectName("response", before)] if before else [])]
+    history = [*_before(document), *_conversation(document, flavor)]
+    if history:
+        # Its earlier turns are billed as input once more, whatever they hold.
+        content.open = content.images = content.audio = True
     tokens = input_bound(
         len(request.body),
         tools=hosted.present,
@@ -89,7 +91,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         model=model,
         bound=Bound(
             input_tokens=tokens,
-            input_open=content.open or hosted.searches or bool(before),
+            input_open=content.open or hosted.searches,
             input_units=input_units(content, flavor),
             passes=calls.passes,
             output_tokens=integer(
@@ -101,12 +103,36 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         ),
         body=request.body,
         stream=flag(document, "stream"),
-        uses=tuple(uses),
+        uses=(*content.files, *history),
         # OpenAI keeps a response for 30 days unless it is told not to.
         creates="" if document.get("store") is False else "response",
         later=_later(document, flavor, delivered),
         delivered_input_tokens=delivered,
     )
+
+
+def _before(document: Fields) -> list[ObjectName]:
+    """The stored answer that this one goes on from, if any."""
+    before = text(document, "previous_response_id")
+    return [ObjectName("response", before)] if before else []
+
+
+def _conversation(document: Fields, flavor: Flavor) -> list[ObjectName]:
+    """The stored conversation that is read and grows by the answer, if any."""
+    stated = document.get("conversation")
+    if not flavor.conversations:
+        forbid(document, {"conversation": _NO_CONVERSATIONS})
+        return []
+    if stated is None:
+        return []
+    if isinstance(stated, str):
+        name = stated
+    else:
+        fields = mapping(document, "conversation") or {}
+        name = text(fields, "id", where="conversation") or ""
+    if not name:
+        raise refused("'conversation' must be the id of a conversation.", "conversation")
+    return [ObjectName(stored.CONVERSATION, name)]
 
 
 def _later(document: Fields, flavor: Flavor, delivered: int) -> LaterWork | None:
