@@ -368,3 +368,19 @@ def test_a_cache_is_part_of_the_prompts_that_use_it(gemini_client: genai.Client)
     assert list(caches.list()) == []
     with pytest.raises(errors.ClientError):
         generate(gemini_client, cached_content=made.name)
+
+
+def test_a_video_is_there_after_some_looks(sim: Simulator, gemini_client: genai.Client) -> None:
+    """Its operation is unfinished for as many looks as were asked for, then names its file."""
+    begun = sim.post(
+        "/gemini/v1beta/models/veo-3.1-generate-001:predictLongRunning",
+        {"instances": [{"prompt": "A hen"}]},
+        "polls=1",
+    )
+    operation = types.GenerateVideosOperation.model_validate({"name": begun.json()["name"]})
+    assert not gemini_client.operations.get(operation).done
+    done = gemini_client.operations.get(operation)
+    assert done.response is not None
+    assert done.response.generated_videos is not None
+    (made,) = done.response.generated_videos
+    assert gemini_client.files.download(file=made)[4:8] == b"ftyp"

@@ -111,6 +111,8 @@ class Route:
     mentions: tuple[tuple[str, str], ...] = ()
     """Of an owned row: fields of the object that name others, and their kinds. Those are the
     key's, too."""
+    names: Callable[[Mapping[str, Any]], Sequence[ObjectName]] | None = None
+    """The same of objects that are named deeper within it."""
     of: str = ""
     """Of a row that makes an object out of another, as a part of an upload: the kind of the one
     in the path, which must be the key's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.anthropic import batch as message_batch
+from mintgate_facade.dialects.gemini import videos
 from mintgate_facade.dialects.openai import background, batch
 
 if TYPE_CHECKING:
@@ -15,5 +16,6 @@ if TYPE_CHECKING:
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
+    ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
 }

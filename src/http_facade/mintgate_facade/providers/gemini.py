@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
-from mintgate_facade.dialects.gemini import GeminiDialect
+from mintgate_facade.dialects.gemini import GeminiDialect, videos
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -23,6 +23,7 @@ _STORED = (
     "there. Send the content as inlineData."
 )
 _COMPATIBLE = "Gemini's OpenAI-compatible surface is not served. Use the Google Gen AI SDK."
+_OPERATIONS = "/v1beta/models/{model}/operations"
 _EXTENDED = (
     "A cache is paid for when it is made, for all of its time, which cannot be changed any more. "
     "Make another one."
@@ -73,6 +74,14 @@ GEMINI = Provider(
                         "/upload/v1alpha/files",
                     )
                 ),
+                metered("POST", "/v1beta/models/{model}:predictLongRunning", videos.OPERATION),
+                *(
+                    owned("GET", path, videos.KIND, access, names=videos.files_of, lists=lists)
+                    for path, access, lists in (
+                        (_OPERATIONS, Access.LIST, "operations"),
+                        (f"{_OPERATIONS}/{{id}}", Access.USE, ""),
+                    )
+                ),
                 metered("POST", "/v1beta/cachedContents", "cache"),
                 *google_kept("/v1beta/cachedContents", "cache", "cachedContents"),
                 *denied(_EXTENDED, "/v1beta/cachedContents/{id}", method="PATCH"),
@@ -82,7 +91,6 @@ GEMINI = Provider(
                     DEFERRED,
                     "/v1beta/models/{model}:asyncBatchEmbedContent",
                     "/v1beta/models/{model}:batchGenerateContent",
-                    "/v1beta/models/{model}:predictLongRunning",
                     "/v1beta/agents/*",
                     "/v1beta/batches/*",
                     "/v1beta/batchPredictionJobs/*",

@@ -134,7 +134,7 @@ class Owned:
             return
         if route.access is Access.FORGET:
             await self.objects.forget(found.key_id, slug, _named(exchange))
-        if route.mentions or route.addresses:
+        if route.mentions or route.names or route.addresses:
             body = await whole_answer(response)
             await self._record_mentioned(exchange, found.key_id, [body])
             body = _addressed(exchange, body)
@@ -153,6 +153,9 @@ class Owned:
             for field, kind in exchange.route.mentions
             if isinstance(object_id := document.get(field), str)
         ]
+        if exchange.route.names is not None:
+            for body in bodies:
+                named.extend(exchange.route.names(parsed_answer(body)))
         slug = exchange.target.slug
         for name in await self.objects.missing(key_id, slug, named):
             await self.objects.record(key_id, slug, name)
@@ -181,7 +184,7 @@ class Owned:
                 for object_id in page.ids
             ]
         described = [body for task in running if (body := task.result()) is not None]
-        if exchange.route.mentions and described:
+        if (exchange.route.mentions or exchange.route.names) and described:
             found = await self.objects.find(
                 admitted.secret_sha256, exchange.caller, exchange.target.slug
             )

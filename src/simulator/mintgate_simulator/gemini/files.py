@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mintgate_simulator.answer import Whole
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.twin import Around
 
 from . import pages, wire
 from .caches import Caches
+from .videos import Videos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 10_000
 ROOT = "https://generativelanguage.googleapis.com"
+_LONG_RUNNING = ":predictLongRunning"
+_DOWNLOAD = ":download"
 _VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 
 
@@ -39,11 +43,17 @@ class _Upload:
 
 @dataclass(slots=True)
 class KeepingGemini(Around):
-    """The twin, and what it keeps: files and caches."""
+    """The twin, and what it keeps: files, caches and videos."""
 
     _caches: Caches = field(default_factory=Caches)
+    _videos: Videos = field(init=False)
+    _contents: dict[str, bytes] = field(default_factory=dict)
+    """Of files that were made here."""
     _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
     _files: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self._videos = Videos(self._keep)
 
     def respond(self, request: Request) -> Answer:
         """The answer about what is kept, or the twin's."""
@@ -57,6 +67,12 @@ class KeepingGemini(Around):
             self._check_uris(request)
             return self._caches.respond(request, parts[2:])
         self._check_uris(request)
+        if parts[0] in _VERSIONS and parts[1:2] == ["models"] and parts[2:]:
+            model, below = parts[2], parts[3:]
+            if below[:1] == ["operations"]:
+                return self._videos.respond(request, model, below[1:])
+            if model.endswith(_LONG_RUNNING) and request.method == "POST":
+                return self._videos.begin(request, model.removesuffix(_LONG_RUNNING))
         return self.twin.respond(self._caches.used(request))
 
     def _check_uris(self, request: Request) -> None:
@@ -112,8 +128,7 @@ class KeepingGemini(Around):
             raise Refusal(400, f"{len(upload.content)} bytes came of {upload.size}.")
         del self._uploads[upload_id]
         self._files[upload.file["name"].removeprefix("files/")] = upload.file
-        if len(self._files) > KEPT_MAX:
-            self._files.popitem(last=False)
+        self._drop_oldest()
         answer = wire.whole({"file": upload.file})
         answer.headers.append((b"x-goog-upload-status", b"final"))
         return answer
@@ -122,13 +137,47 @@ class KeepingGemini(Around):
         match request.method, parts:
             case "GET", []:
                 return pages.page(request, "files", self._files.values())
+            case "GET", [file_id] if file_id.endswith(_DOWNLOAD):
+                return self._download(file_id.removesuffix(_DOWNLOAD))
             case "GET", [file_id]:
                 return wire.whole(self._found(file_id))
             case "DELETE", [file_id]:
                 self._found(file_id)
                 del self._files[file_id]
+                self._contents.pop(file_id, None)
                 return wire.whole({})
         raise Refusal(404, f"Method not found: {request.method} {request.path}")
+
+    def _keep(self, file_id: str, mime_type: str, content: bytes) -> str:
+        """Keep a file that was made here, and return the address of its content."""
+        name = f"files/{file_id}"
+        uri = f"{ROOT}/v1beta/{name}:download?alt=media"
+        self._files[file_id] = {
+            "name": name,
+            "mimeType": mime_type,
+            "sizeBytes": str(len(content)),
+            "createTime": "2026-09-22T00:00:00Z",
+            "expirationTime": "2026-09-24T00:00:00Z",
+            "uri": f"{ROOT}/v1beta/{name}",
+            "downloadUri": uri,
+            "state": "ACTIVE",
+            "source": "GENERATED",
+        }
+        self._contents[file_id] = content
+        self._drop_oldest()
+        return uri
+
+    def _drop_oldest(self) -> None:
+        if len(self._files) > KEPT_MAX:
+            dropped, _ = self._files.popitem(last=False)
+            self._contents.pop(dropped, None)
+
+    def _download(self, file_id: str) -> Answer:
+        mime_type = self._found(file_id)["mimeType"]
+        content = self._contents.get(file_id)
+        if content is None:
+            raise Refusal(400, "Only generated files can be downloaded.")
+        return Whole(200, [(b"content-type", mime_type.encode())], content)
 
     def _found(self, file_id: str) -> dict[str, Any]:
         file = self._files.get(file_id)

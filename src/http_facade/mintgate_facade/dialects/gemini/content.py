@@ -34,6 +34,8 @@ _STORED = re.compile(
     r"(?:https://generativelanguage\.googleapis\.com/v1(?:beta|alpha)?/)?files/([a-z0-9-]{1,64})"
 )
 """How a file's uri and its name are written (google/genai/types.py, File)."""
+_DOWNLOAD = re.compile(r":download(?:\?alt=media)?$")
+"""What stands behind it where Google made the file."""
 IMAGE_TOKENS_MAX = 2_240
 """One image at the highest media resolution."""
 
@@ -143,6 +145,12 @@ class Content:
         self.audio = True
         self.image = True
         self.video = True
+
+
+def stored_file(uri: str) -> ObjectName | None:
+    """The file that a uri or a name of the provider's leads to; None when it leads elsewhere."""
+    stored = _STORED.fullmatch(_DOWNLOAD.sub("", uri))
+    return None if stored is None else ObjectName("file", stored[1])
 
 
 def _split(uri: str, param: str) -> SplitResult:

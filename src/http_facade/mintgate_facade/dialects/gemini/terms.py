@@ -21,6 +21,12 @@ TERMS: Mapping[str, Terms] = {
     "stream": _GENERATE._replace(metered_by=f"{_GENERATE.metered_by}; that of the last chunk"),
     "embed": _EMBED,
     "embed_batch": _EMBED,
+    "video": Terms(
+        "`durationSeconds`, or eight, times `sampleCount`, at the price of the resolution or the "
+        "standard one",
+        "the videos that the operation has made, each with its seconds, at the price of the "
+        "resolution; filtered ones and a failed operation are free",
+    ),
     "cache": Terms(
         "input: as of a generation; storage: its tokens for `ttl`, or until `expireTime`, at most "
         "seven days; an hour if neither is stated",
