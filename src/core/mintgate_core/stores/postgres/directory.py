@@ -14,7 +14,8 @@ from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
 from mintgate_core.stores.columns import JOURNAL_COLUMNS
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.arrays import Bigints, Texts, columns
-from mintgate_core.stores.postgres.session import Session, Statement
+from mintgate_core.stores.postgres.session import Session
+from mintgate_core.stores.postgres.wire import Statement
 
 
 async def add_account(

@@ -25,7 +25,7 @@ LEASE = "update job set due_at = %s, attempt = attempt + 1 where hold_id = any(%
 async def claim(session: Session, times: Times, limit: int, lease_ms: int) -> list[ClaimedJob]:
     """Take due jobs in one transaction."""
     opened = await session.batch([*session.beginning(), (session.now, ())])
-    now_ms = times(*(await opened[-1].fetchall())[0])
+    now_ms = times(*opened[-1][0])
     jobs = [rows.job(row) for row in await session.query(TAKE, [now_ms, limit])]
     ids = [job.hold_id for job in jobs]
     # Read after the rows were locked: whoever ends a hold takes its job away with it.

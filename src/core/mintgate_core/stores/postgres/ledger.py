@@ -26,7 +26,8 @@ from mintgate_core.stores.columns import (
 )
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.arrays import Bigints, Blobs, Texts, columns
-from mintgate_core.stores.postgres.session import Session, Statement
+from mintgate_core.stores.postgres.session import Session
+from mintgate_core.stores.postgres.wire import Statement
 
 HINTS_MAX = 65_536
 """Keys and holds whose lines are remembered; about 10 MB."""
@@ -96,9 +97,7 @@ async def load(session: Session, hints: Hints, times: Times, needs: Needs) -> Bo
             (session.now, ()),
         ]
     )
-    wallets, key_rows, hold_rows, entry_rows, line_rows, now = [
-        await cursor.fetchall() for cursor in results[-6:]
-    ]
+    wallets, key_rows, hold_rows, entry_rows, line_rows, now = results[-6:]
     keys = {row[0]: rows.key(row) for row in key_rows}
     holds = {row[0]: rows.hold(row) for row in hold_rows}
     entries: dict[bytes, dict[JournalKind, Entry]] = {}

@@ -32,8 +32,8 @@ async def usage(
         ]
     )
     sums: dict[tuple[str, str, str], Usage] = {}
-    for cursor in results[len(begin) : -1]:
-        for row in await cursor.fetchall():
+    for table in results[len(begin) : -1]:
+        for row in table:
             group = (row[0], row[1], row[2])
             sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
     return [UsageRow(*group, total) for group, total in sums.items()]
@@ -68,9 +68,9 @@ async def last_used_ms(session: Session, key_ids: Sequence[str]) -> dict[str, in
     """Time of each key's newest charge."""
     results = await session.batch([(sql.LAST_USED, [key_id]) for key_id in key_ids])
     found = {}
-    for key_id, cursor in zip(key_ids, results, strict=True):
-        if row := await cursor.fetchone():
-            found[key_id] = int(row[0])
+    for key_id, table in zip(key_ids, results, strict=True):
+        if table:
+            found[key_id] = int(table[0][0])
     return found
 
 

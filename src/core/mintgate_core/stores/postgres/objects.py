@@ -140,7 +140,7 @@ class PostgresObjects:
     async def sweep(self, limit: int) -> int:
         async def work(session: Session) -> int:
             opened = await session.batch([*session.beginning(), (session.now, ())])
-            now_ms = self._times(*(await opened[-1].fetchall())[0])
+            now_ms = self._times(*opened[-1][0])
             over = [rows.owned_object(row) for row in await session.query(OVER, [now_ms, limit])]
             key_ids = {one.key_id for one in over}
             return await _remove(session, key_ids, [one.name for one in over], over_ms=now_ms)
@@ -162,7 +162,7 @@ async def _record(
             (session.now, ()),
         ]
     )
-    counts, found, now = [await cursor.fetchall() for cursor in results[-3:]]
+    counts, found, now = results[-3:]
     records = decide_records(
         objects,
         {one.name: one for one in map(rows.owned_object, found)},
@@ -204,7 +204,7 @@ async def _now_and(
 ) -> tuple[list[tuple[object, ...]], int]:
     """Rows of a statement and the time at which they were read, in one round trip."""
     read, now = await session.batch([(statement, values), (session.now, ())])
-    return await read.fetchall(), times(*(await now.fetchall())[0])
+    return read, times(*now[0])
 
 
 def _name_arrays(names: Iterable[Name]) -> list[Column]:

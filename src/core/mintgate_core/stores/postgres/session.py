@@ -6,15 +6,15 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager, suppress
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
+from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8BinaryDumper
 
 from mintgate_core.stores.postgres import arrays
 from mintgate_core.stores.postgres.url import PostgresUrl
+from mintgate_core.stores.postgres.wire import Row, Statement, Wire
 
 SETTINGS = {
     # A process that is frozen while it holds a wallet would stall everybody else.
@@ -47,38 +47,28 @@ because behind a pooler a connection outlives the server behind it."""
 
 HAS_TIMELINE = "select count(*) from pg_proc where proname = 'pg_walfile_name'"
 
-Row = tuple[Any, ...]
-Statement = tuple[str, Sequence[object]]
-
 
 class Session:
     """A connection, in autocommit mode: transactions begin and end where the code says so."""
 
     def __init__(self, raw: AsyncConnection[Row], url: PostgresUrl) -> None:
-        self.raw = raw
+        self._raw = raw
+        self._wire = Wire(raw, prepares=not url.pooled)
         self.commit_sent = False
         """Whether the transaction under way may have happened."""
         self.now = NOW
         self._pipelined = url.pipeline
-        self._pipeline: AsyncPipeline | None = None
-        self._modes = AsyncExitStack()
         self._pooled = url.pooled
 
     @classmethod
     async def open(cls, url: PostgresUrl) -> Session:
         """Connect. Raises `psycopg.Error`."""
-        raw = await AsyncConnection.connect(
-            url.conninfo,
-            autocommit=True,
-            prepare_threshold=None if url.pooled else 0,
-        )
+        raw = await AsyncConnection.connect(url.conninfo, autocommit=True)
+        arrays.register(raw)
+        # One type for every number: one prepared statement for every text.
+        raw.adapters.register_dumper(int, Int8BinaryDumper)
         session = cls(raw, url)
         try:
-            arrays.register(raw)
-            # One type for every number: one prepared statement for every text.
-            raw.adapters.register_dumper(int, Int8BinaryDumper)
-            if session._pipelined:
-                session._pipeline = await session._modes.enter_async_context(raw.pipeline())
             if not url.pooled:
                 await session.query(SET, [False] * (len(SETTINGS) + 1))
             ((functions,),) = await session.query(HAS_TIMELINE)
@@ -91,35 +81,18 @@ class Session:
 
     async def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Rows of one statement."""
-        (cursor,) = await self.batch([(statement, values)])
-        return await cursor.fetchall()
+        (found,) = await self._wire.exchange([(statement, values)])
+        return found
 
     async def execute(self, statement: str, values: Sequence[object] = ()) -> None:
         """Run a statement without rows."""
-        await self.batch([(statement, values)])
+        await self._wire.exchange([(statement, values)])
 
-    async def batch(self, statements: Sequence[Statement]) -> list[AsyncCursor[Row]]:
-        """Run statements in this order, in one round trip where pipelines are on.
-
-        The pipeline is left open. On leaving it the driver sends a flush behind the end of
-        the batch, and a server that has read anything there has stopped counting how long
-        its transaction is idle: a frozen core would keep a wallet locked for ever.
-        """
-        if self._pipeline is None:
-            return [await self._execute(*statement) for statement in statements]
-        try:
-            cursors = [await self._execute(*statement) for statement in statements]
-            await self._pipeline.sync()
-        except psycopg.Error:
-            # What follows the failed statement is answered, too, and must not be taken for
-            # the answer to the next batch.
-            with suppress(psycopg.Error):
-                await self._pipeline.sync()
-            raise
-        return cursors
-
-    async def _execute(self, statement: str, values: Sequence[object] = ()) -> AsyncCursor[Row]:
-        return await self.raw.execute(statement.encode(), values or None, binary=True)
+    async def batch(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Rows of statements that run in this order, in one round trip where pipelines are on."""
+        if self._pipelined:
+            return await self._wire.exchange(statements)
+        return [await self.query(*statement) for statement in statements]
 
     def beginning(self, isolation: str = "read committed") -> list[Statement]:
         """The statements that open a transaction."""
@@ -130,7 +103,7 @@ class Session:
 
     async def commit(self, statements: Sequence[Statement] = ()) -> None:
         """Run statements and commit, in one round trip where pipelines are on."""
-        if self._pipeline is None:
+        if not self._pipelined:
             await self.batch(statements)
             statements = ()
         self.commit_sent = True
@@ -140,23 +113,17 @@ class Session:
     async def rollback(self) -> None:
         """Leave the transaction."""
         await self.execute("rollback")
-        if self._pipeline is not None and not self._pooled:
-            # After a rollback the driver deallocates what it had prepared. In a pipeline it
-            # does so behind the next statement, which must not be one that it prepares.
-            await self.raw.execute(b"select 1", prepare=False)
-            await self._pipeline.sync()
 
     async def reset(self) -> None:
         """Leave the transaction, if there is one."""
-        if self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        if self._raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             await self.rollback()
 
     async def close(self) -> None:
         """Let go of the connection."""
+        self._wire.close()
         with suppress(psycopg.Error, OSError):
-            await self.raw.close()
-            # Nothing is sent on a connection that is closed.
-            await self._modes.aclose()
+            await self._raw.close()
 
     @contextmanager
     def watched(self, wait_s: float) -> Iterator[None]:
@@ -174,6 +141,6 @@ class Session:
     def _sever(self) -> None:
         with (
             suppress(psycopg.Error, OSError),
-            socket.socket(fileno=os.dup(self.raw.pgconn.socket)) as shared,
+            socket.socket(fileno=os.dup(self._raw.pgconn.socket)) as shared,
         ):
             shared.shutdown(socket.SHUT_RDWR)
