@@ -15,11 +15,16 @@ from mintgate_facade.dialects.jobs import Done, Failed
 from mintgate_facade.jobs.readers import READERS
 from mintgate_facade.providers.registry import PROVIDERS
 
-from tests.properties.worst import later
+from tests.properties.worst import later, qwen
 from tests.properties.worst.case import Strategy, Target
 from tests.properties.worst.playing import LATER, answer, told, view_of
 
-STRATEGIES: Mapping[str, Strategy] = {"video": later.videos}
+STRATEGIES: Mapping[str, Strategy] = {
+    "picture_task": qwen.picture_tasks,
+    "transcript_task": qwen.transcript_tasks,
+    "video": later.videos,
+    "video_task": qwen.video_tasks,
+}
 """By the operation of the route."""
 TARGETS = [
     Target(provider, surface, route)

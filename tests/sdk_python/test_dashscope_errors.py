@@ -180,9 +180,8 @@ def test_headers_of_the_operators(buyer: Buyer, upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/tasks/0a1b"),
         ("GET", "/tasks"),
-        ("POST", "/tasks/0a1b/cancel"),
+        ("POST", "/services/aigc/image2image/out-painting"),
         ("GET", "/files"),
         ("GET", "/uploads?action=getPolicy&model=qwen-vl-plus"),
         ("POST", "/apps/0a1b/completion"),
@@ -194,7 +193,7 @@ def test_headers_of_the_operators(buyer: Buyer, upstream: Upstream) -> None:
     ],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, method: str, path: str) -> None:
-    """Tasks, stored objects, the account and credentials are denied with a reason."""
+    """Lists of tasks, stored objects, the account and credentials are denied with a reason."""
     answer = send(
         buyer.gateway.url, method, f"/qwen/api/v1{path}", headers=buyer.bearer, body={"model": "m"}
     )

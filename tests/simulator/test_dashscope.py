@@ -80,3 +80,18 @@ def test_failures(sim: Simulator, sdk: v2.Client) -> None:
     body = {"model": "m", "input": {"messages": HELLO}}
     within = sim.post(GENERATION, body, "base_resp=429")
     assert (within.status_code, within.json()["code"]) == (200, "Throttling.RateQuota")
+
+
+def test_tasks(sim: Simulator, sdk: v2.Client) -> None:
+    """A task runs for as many looks as asked, has one end, and is unknown under another name."""
+    path = "/dashscope/api/v1/services/aigc/text2image/image-synthesis"
+    body = {"model": "m", "input": {"prompt": "a cat"}, "parameters": {"n": 2}}
+    assert sim.post(path, body).status_code == 403
+    begun = sim.post(path, body, "polls=1", **{"x-dashscope-async": "enable"}).json()
+    jobs = sdk.images.jobs
+    looks = [jobs.fetch(begun["output"]["task_id"]) for _ in range(3)]
+    assert [job.status for job in looks] == ["RUNNING", "SUCCEEDED", "SUCCEEDED"]
+    assert len(looks[-1].image_urls) == 2
+    assert jobs.fetch("another").status == "UNKNOWN"
+    with pytest.raises(errors.BadRequestError):
+        jobs.cancel(begun["output"]["task_id"])

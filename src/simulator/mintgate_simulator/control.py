@@ -80,13 +80,15 @@ class Controls:
     """A failure with status 200: MiniMax's code, or the status that DashScope's stands for."""
     polls: int = 0
     """How many looks at a background answer find it unfinished."""
+    fails: bool = False
+    """What goes on after the answer ends as a failure."""
     usage: bool = True
     gzip: bool = False
 
 
 DEFAULT_CONTROLS = Controls()
 
-_FLAGS = frozenset({"tool", "crlf", "pings", "gzip"})
+_FLAGS = frozenset({"fails", "tool", "crlf", "pings", "gzip"})
 _WORDS = frozenset({"tier", "speed", "geo", "model"})
 # Name -> smallest and largest value. The bounds keep one header from costing the process its
 # memory; a status is an error, because success is what an answer without this control means.

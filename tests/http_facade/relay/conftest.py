@@ -436,6 +436,7 @@ def settings(core_server: CoreServer, provider: ScriptedProvider, tmp_path: Path
             "gemini": ProviderAccount(root, "operator-gemini-key", simulated=True),
             "minimax": ProviderAccount(f"{root}/v1", "operator-minimax-key"),
             "xai": ProviderAccount(f"{root}/v1", "operator-xai-key"),
+            "dashscope": ProviderAccount(root, "operator-dashscope-key"),
             "moonshot": ProviderAccount(f"{root}/v1", "operator-moonshot-key"),
             "cerebras": ProviderAccount(root, "operator-cerebras-key"),
         },

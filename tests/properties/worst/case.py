@@ -45,6 +45,7 @@ class Case:
     controls: Mapping[str, int | str] = field(default_factory=dict)
     content_type: str = JSON
     query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - as it is called
         printer.text(f"{self.card.model} {self.query} [{self.simulate}] {self.body[:600]!r}")

@@ -21,7 +21,7 @@ from mintgate_simulator.app import create_app
 from tests.properties.worst.case import Case, Target
 
 BATCHES = frozenset({"batch"})
-LATER = frozenset({"video"})
+LATER = frozenset({"video", "picture_task", "video_task", "transcript_task"})
 """Operations whose answer is none yet: see test_job_covers.py."""
 TARGETS = tuple(
     Target(provider, surface, route)
@@ -44,7 +44,7 @@ def view_of(target: Target, case: Case) -> RequestView:
         files=files,
         query=dict(parse_qsl(case.query)),
         query_string=case.query,
-        headers={"content-type": case.content_type},
+        headers={"content-type": case.content_type, **case.headers},
         path_model=case.card.model if "{model}" in target.route.path else "",
     )
 
@@ -116,6 +116,7 @@ def told(
             (b"anthropic-version", b"2023-06-01"),
             (b"content-type", case.content_type.encode()),
             (b"x-simulate", case.simulate.encode()),
+            *((name.encode(), value.encode()) for name, value in case.headers.items()),
         ],
     }
     return _answered(scope, body)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
-from mintgate_core.pricing import Unit
+from mintgate_core.pricing import RateCard, Unit
 
 from tests.properties.worst import tokens
 from tests.properties.worst.case import Case, Target, cards, json_case, up_to
@@ -108,3 +108,59 @@ def rankings(draw: st.DrawFn, target: Target) -> Case:
     document["input"] = {"query": query, "documents": documents}
     most = len(query.encode()) * len(documents) + len("".join(documents).encode())
     return json_case(card, document, {"input": draw(up_to(most))})
+
+
+TASK = {"x-dashscope-async": "enable"}
+GROUP_MAX = 12
+LONGEST_S = 12 * 3_600
+VIDEO_S_UNASKED = 30
+
+
+def task(card: RateCard, document: dict[str, Any], controls: Any) -> Case:
+    """A request that makes a task."""
+    case = json_case(card, {"model": card.model, **document}, controls)
+    return replace(case, headers=TASK)
+
+
+@st.composite
+def picture_tasks(draw: st.DrawFn, target: Target) -> Case:
+    """Pictures in both shapes, in groups or apart, as many as asked for or as the model likes."""
+    card = draw(cards(target, Unit.OUTPUT_IMAGES, named=lambda name: "image" in name))
+    messages = [{"role": "user", "content": [{"text": "a cat"}]}]
+    inputs = draw(st.sampled_from(({"prompt": "a cat"}, {"messages": messages})))
+    parameters: dict[str, Any] = {}
+    most = PICTURES_UNASKED
+    if draw(st.booleans()):
+        parameters["enable_sequential"] = True
+        most = GROUP_MAX
+    if draw(st.booleans()):
+        parameters["n"] = most = draw(st.integers(1, GROUP_MAX))
+    document = {"input": inputs, "parameters": parameters}
+    return task(card, document, {**draw(USAGE), "output": draw(up_to(most))})
+
+
+@st.composite
+def video_tasks(draw: st.DrawFn, target: Target) -> Case:
+    """A video of a stated length and resolution, or of those that the model likes."""
+    card = draw(cards(target, Unit.OUTPUT_VIDEO_MS))
+    parameters: dict[str, Any] = {}
+    most = VIDEO_S_UNASKED
+    if draw(st.booleans()):
+        parameters["duration"] = most = draw(st.integers(1, 60))
+    if draw(st.booleans()):
+        parameters["resolution"] = draw(st.sampled_from(("480P", "720P", "1080P", "2160p")))
+    document = {"input": {"prompt": "a cat"}, "parameters": parameters}
+    return task(card, document, {**draw(USAGE), "output": draw(up_to(most))})
+
+
+@st.composite
+def transcript_tasks(draw: st.DrawFn, target: Target) -> Case:
+    """Recordings as long as any that is taken, in one channel or in several."""
+    card = draw(cards(target, Unit.INPUT_AUDIO_MS))
+    files, channels = draw(st.integers(1, 100)), draw(st.integers(1, 8))
+    document = {
+        "input": {"file_urls": ["https://media.invalid/a.wav"] * files},
+        "parameters": {"channel_id": list(range(channels))},
+    }
+    most = files * channels * LONGEST_S
+    return task(card, document, {**draw(USAGE), "output": min(draw(up_to(most)), 1_000_000)})

@@ -130,6 +130,8 @@ class Route:
     """Of an owned row: fields of the object that hold an address at the provider, and the path
     that the client gets in its place; `{id}` in it is the object's. SDKs join it to the address
     of the gateway."""
+    bears: frozenset[str] = frozenset()
+    """Lower-case names of headers that a request may bear here, and on no other row."""
     of_key: Callable[[Key], bytes] | None = None
     """Of a local row that tells about the caller's own key: how its JSON answer is made."""
 

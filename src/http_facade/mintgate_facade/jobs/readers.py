@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.anthropic import batch as message_batch
+from mintgate_facade.dialects.dashscope.task_end import TASKS
 from mintgate_facade.dialects.gemini import videos
 from mintgate_facade.dialects.openai import background, batch
 
@@ -18,4 +19,5 @@ READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", batch.OPERATION): batch.Batch(),
     ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
+    **{("dashscope", operation): reader for operation, reader in TASKS.items()},
 }

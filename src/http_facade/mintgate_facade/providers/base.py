@@ -104,7 +104,8 @@ class Provider:
     """What an error's body says when it is about the operator's key or balance, where the
     status alone does not tell."""
     refused_headers: Mapping[str, Failure] = field(default_factory=dict)
-    """Lower-case names that no request may bear, and what is answered to one that does."""
+    """Lower-case names that no request may bear where its row does not say so, and what is
+    answered to one that does."""
     strip_request_headers: frozenset[bytes] = frozenset()
     """Lower-case names that choose the operator's account or project, or another method."""
     strip_response_headers: frozenset[bytes] = frozenset()
@@ -168,9 +169,9 @@ class Provider:
                     return surface
         return self.surfaces[0]
 
-    def check_headers(self, headers: Mapping[str, str]) -> None:
-        """Raise `RefusedRequest` for a header that no request may bear."""
-        for name in self.refused_headers.keys() & headers.keys():
+    def check_headers(self, headers: Mapping[str, str], route: Route) -> None:
+        """Raise `RefusedRequest` for a header that no request for the route may bear."""
+        for name in (self.refused_headers.keys() & headers.keys()) - route.bears:
             raise RefusedRequest(self.refused_headers[name])
 
     def serves_unprefixed(self, path: str) -> bool:

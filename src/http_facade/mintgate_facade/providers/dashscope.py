@@ -9,18 +9,22 @@ import re
 
 from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
-from mintgate_facade.dialects.base import Failure, FailureKind
-from mintgate_facade.dialects.dashscope import DashScopeDialect
+from mintgate_facade.dialects.base import Access, Failure, FailureKind, Policy, Route
+from mintgate_facade.dialects.dashscope import DashScopeDialect, tasks
 from mintgate_facade.dialects.dashscope.compatible import FLAVOR
 from mintgate_facade.dialects.dashscope.content import IMAGE_TOKENS_MAX
 from mintgate_facade.dialects.dashscope.thinking import OFF, hold_message_reasoning
 from mintgate_facade.dialects.openai import OpenAIDialect
 from mintgate_facade.providers import compatible, reasons
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered, owned
 
 _TASKS = (
-    "It only runs as a task, whose cost is known later. This gateway serves what it can hold and "
-    "settle at once."
+    "What runs as a task here are pictures, video and transcripts, by the routes that make them. "
+    "Leave the header 'X-DashScope-Async' out of other requests."
+)
+_TASK_LIST = (
+    "Its list is that of the operator's account. Keep the ids of your tasks, and ask for each by "
+    "GET /api/v1/tasks/{task_id}."
 )
 _UNPRICED = "What it costs is not known to this gateway."
 _APPS = "Applications, agents and their memory belong to the operator's account."
@@ -35,6 +39,14 @@ MESSAGES = MessagesFlavor(
     widen=hold_message_reasoning,
     thoughtless=OFF,
 )
+
+
+def _task(service: str, operation: str) -> Route:
+    """A row whose answer names a task."""
+    path = f"/api/v1/services/{service}"
+    bears = frozenset({tasks.ASYNC_HEADER})
+    return Route("POST", path, Policy.METERED, operation, bears=bears)
+
 
 DASHSCOPE = Provider(
     slug="dashscope",
@@ -78,21 +90,25 @@ DASHSCOPE = Provider(
                 ),
                 metered("POST", "/api/v1/services/rerank/text-rerank/text-rerank", "rerank"),
                 metered("POST", "/api/v1/services/audio/tts/SpeechSynthesizer", "speech"),
+                _task("aigc/text2image/image-synthesis", tasks.PICTURES),
+                _task("aigc/image2image/image-synthesis", tasks.PICTURES),
+                _task("aigc/image-generation/generation", tasks.PICTURES),
+                _task("aigc/video-generation/video-synthesis", tasks.VIDEO),
+                _task("aigc/image2video/video-synthesis", tasks.VIDEO),
+                _task("audio/asr/transcription", tasks.TRANSCRIPT),
+                owned("GET", "/api/v1/tasks/{id}", tasks.KIND, Access.USE),
+                owned("POST", "/api/v1/tasks/{id}/cancel", tasks.KIND, Access.USE),
+                *denied(_TASK_LIST, "/api/v1/tasks", method="GET"),
                 free("POST", "/api/v1/tokenizer", "count_tokens"),
                 local("/api/v1/models"),
                 *denied(
-                    _TASKS,
-                    "/api/v1/tasks/*",
+                    _UNPRICED,
                     "/api-task/*",
                     "/api/v1/services/aigc/image-generation/*",
                     "/api/v1/services/aigc/image2image/*",
                     "/api/v1/services/aigc/image2video/*",
                     "/api/v1/services/aigc/text2image/*",
                     "/api/v1/services/aigc/video-generation/*",
-                    "/api/v1/services/audio/asr/transcription",
-                ),
-                *denied(
-                    _UNPRICED,
                     "/api/v1/services/embeddings/multimodal-embedding/*",
                     "/api/v1/services/nlp/*",
                     "/api/v1/systemone/*",

@@ -125,14 +125,14 @@ async def _relay_whole(
         await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
         raise RefusedRequest(UPSTREAM_BROKEN) from None
     if meter.refused:
-        await _give_back(held, meter)
+        await give_back(held, meter)
     else:
         await held.charged(held.end_status())
     headers = exchange.relayed(response.raw_headers)
     await exchange.send_whole(response.status, headers, passed)
 
 
-async def _give_back(held: Held, meter: Meter) -> None:
+async def give_back(held: Held, meter: Meter) -> None:
     """Release the hold of a 2xx answer that is a refusal.
 
     Raises `RefusedRequest` when what is wrong is the operator's to put right.
@@ -193,7 +193,7 @@ class _Streamed:
     async def _hand_on_refusal(self, tail: bytes) -> None:
         """End a stream that turned out to be a refusal; the operator's troubles are not told."""
         try:
-            await _give_back(self._held, self._meter)
+            await give_back(self._held, self._meter)
         except RefusedRequest as refusal:
             await self._tell(refusal.failure)
             raise AnswerAborted from None

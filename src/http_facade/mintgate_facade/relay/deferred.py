@@ -17,7 +17,12 @@ from mintgate.v1.ledger_pb2 import Operation
 from mintgate.v1.unit_pb2 import UNIT_OUTPUT_TOKENS
 
 from mintgate_facade.dialects.base import BrokenAnswer, ObjectName, RefusedRequest
-from mintgate_facade.relay.answer import BROKEN_ANSWER, UPSTREAM_BROKEN, relay_rest
+from mintgate_facade.relay.answer import (
+    BROKEN_ANSWER,
+    UPSTREAM_BROKEN,
+    give_back,
+    relay_rest,
+)
 from mintgate_facade.relay.asgi import AnswerAborted
 from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.failures import LEDGER_AWAY
@@ -81,6 +86,11 @@ class Deferrals:
         except BROKEN_ANSWER:
             await _charge_broken(held)
             raise RefusedRequest(UPSTREAM_BROKEN) from None
+        if meter.refused:
+            await give_back(held, meter)
+            headers = exchange.relayed(response.raw_headers)
+            await exchange.send_whole(response.status, headers, opening)
+            return
         object_id = meter.reading().provider_request_id
         try:
             await self._start(exchange, held, object_id)
@@ -152,7 +162,8 @@ def job_lives_ms(note: str) -> int:
 async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[bytes, bool]:
     """Read until the answer has named its object: what may pass, and whether that is all.
 
-    The client may leave meanwhile. Raises one of `BROKEN_ANSWER`.
+    A refusal names nothing, and is whole. The client may leave meanwhile. Raises one of
+    `BROKEN_ANSWER`.
     """
     opening = b""
     while chunk := await response.content.readany():
@@ -162,7 +173,7 @@ async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[byte
         if len(opening) > OPENING_BYTES_MAX:
             raise BrokenAnswer(f"no name within {OPENING_BYTES_MAX} bytes")
     opening += meter.close()
-    if not meter.reading().provider_request_id:
+    if not meter.refused and not meter.reading().provider_request_id:
         raise BrokenAnswer("an answer that names nothing")
     return opening, True
 

@@ -165,7 +165,7 @@ async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
-    exchange.target.provider.check_headers(headers)
+    exchange.target.provider.check_headers(headers, exchange.route)
     length = _content_length(scope["headers"])
     body = await read_body(exchange.receive, headers, length, exchange.body_wait_s)
     if body and json_only:
@@ -200,7 +200,7 @@ async def admit_upload(
     # A hundred megabytes are taken from nobody who has no key.
     await core.authenticate(presented.secret_sha256, exchange.caller, exchange.target.slug)
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
-    exchange.target.provider.check_headers(headers)
+    exchange.target.provider.check_headers(headers, exchange.route)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
         view = _view(

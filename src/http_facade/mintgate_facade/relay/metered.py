@@ -90,7 +90,7 @@ class Metered:
         model = admitted.view.document.get("model")
         if not isinstance(model, str) or not self.targets.by_model(exchange, model):
             return admitted
-        exchange.target.provider.check_headers(admitted.view.headers)
+        exchange.target.provider.check_headers(admitted.view.headers, exchange.route)
         dropped = {name.decode() for name in exchange.target.provider.strip_request_headers}
         kept = {n: v for n, v in admitted.view.headers.items() if n not in dropped}
         return replace(admitted, view=replace(admitted.view, headers=kept))

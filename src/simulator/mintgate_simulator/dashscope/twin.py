@@ -12,6 +12,7 @@ from mintgate_simulator.vendors.surfaces import SurfacesTwin
 from mintgate_simulator.vendors.words import plain_usage
 
 from . import generation, pieces, wire
+from .tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,9 @@ _ROUTES: dict[tuple[str, str], Callable[[Request], Answer]] = {
 class DashScopeTwin:
     """Answers as ``https://dashscope.aliyuncs.com/api/v1`` does."""
 
+    def __init__(self) -> None:
+        self._tasks = Tasks()
+
     def credential(self, request: Request) -> str | None:
         """The bearer token."""
         return credentials.bearer_token(request)
@@ -68,6 +72,8 @@ class DashScopeTwin:
         """The answer of the route. What only a gateway must stop is refused here, too."""
         if request.header(b"x-dashscope-encryptionkey") is not None:
             raise Refusal(400, "This twin cannot decrypt.")
+        if self._tasks.wanted(request):
+            return self._tasks.respond(request)
         handler = _ROUTES.get((request.method, request.path))
         if handler is None:
             raise Refusal(404, "url error, please check url!", code="InvalidURL")

@@ -9,7 +9,7 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_IMAGES
 
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting, model_name
-from mintgate_facade.dialects.dashscope import errors, models
+from mintgate_facade.dialects.dashscope import errors, models, tasks
 from mintgate_facade.dialects.dashscope.answer import generation_meter, piece_meter, vector_meter
 from mintgate_facade.dialects.dashscope.generation import read_generation
 from mintgate_facade.dialects.dashscope.media import draws, is_speech, read_pictures, read_speech
@@ -54,6 +54,12 @@ class DashScopeDialect:
                 return read_embedding(request)
             case "rerank":
                 return read_ranking(request)
+            case tasks.PICTURES:
+                return tasks.read_picture_task(request)
+            case tasks.VIDEO:
+                return tasks.read_video_task(request)
+            case tasks.TRANSCRIPT:
+                return tasks.read_transcript_task(request)
             case _:
                 raise LookupError(f"no reading for the operation {operation!r}")
 
@@ -72,6 +78,8 @@ class DashScopeDialect:
 
     def meter(self, route: Route, ask: Ask, content_type: str) -> Meter:
         """Make the reader of a successful answer; its content type tells its framing."""
+        if ask.later is not None:
+            return tasks.task_meter(ask)
         if route.operation in _VECTORS:
             return vector_meter(ask)
         piece = next((_PIECES[fee.unit] for fee in ask.bound.fees), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mintgate_facade.dialects.dashscope.tasks import PICTURES, TRANSCRIPT, VIDEO
 from mintgate_facade.dialects.terms import Terms
 
 _INPUT = (
@@ -31,5 +32,19 @@ TERMS: Mapping[str, Terms] = {
     "rerank": Terms(
         "input: the body's bytes, and the query once with each document; no output",
         "the total that it states",
+    ),
+    PICTURES: Terms(
+        "pictures: `n`, else four; twelve of a group (`enable_sequential`)",
+        "`image_count` at the end of the task; a task that fails costs nothing",
+    ),
+    VIDEO: Terms(
+        "seconds: `duration`, else 30, at the price of the dearest resolution; no video is taken "
+        "as input",
+        "`duration` at the resolution that the end of the task states (`SR`); a task that fails "
+        "costs nothing",
+    ),
+    TRANSCRIPT: Terms(
+        "twelve hours for each file and channel, the longest that is taken",
+        "`duration` at the end of the task; a task that fails costs nothing",
     ),
 }
