@@ -54,6 +54,8 @@ _OWNED = {
     Access.USE: "only the key's own object",
     Access.LIST: "only the key's own objects, from the gateway's record",
     Access.FORGET: "only the key's own object",
+    Access.READ: "the key's own object, or one that the provider has for everybody",
+    Access.FILTER: "the provider's list, less what is neither the key's nor everybody's",
     Access.UPLOAD: "the new object becomes the key's; its address is sealed with the key",
 }
 
@@ -141,7 +143,8 @@ def _terms(surface: Surface, route: Route) -> tuple[str, str]:
         case Policy.FREE:
             return _FREE, "nothing"
         case Policy.OWNED if route.access is not None:
-            return _OWNED[route.access], "nothing"
+            most = f"; at most {route.most} of a key" if route.most else ""
+            return _OWNED[route.access] + most, "nothing"
         case _:
             return "answered by the gateway", "nothing"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,16 +20,16 @@ class Upstream:
         self._since = int(self._stats()["requests"])
 
     def requests(self) -> list[dict[str, Any]]:
-        """The records, oldest first."""
-        answer = send(self._url, "GET", f"/_sim/requests?since={self._since}")
-        assert answer.status == 200
-        records: list[dict[str, Any]] = answer.json()
-        return records
+        """The records, oldest first, without what the gateway itself asks about voices."""
+        return [record for record in self._records() if not _is_the_gateways(record)]
 
     @property
     def count(self) -> int:
         """How many requests there were."""
-        return int(self._stats()["requests"]) - self._since
+        all_of_them = self._records()
+        asked = sum(map(_is_the_gateways, all_of_them))
+        # Not the length of the list, which has the newest ones alone.
+        return int(self._stats()["requests"]) - self._since - asked
 
     def only(self) -> dict[str, Any]:
         """The one request that there was."""
@@ -55,11 +56,23 @@ class Upstream:
         """Requests that carried a minted key, since the simulator started."""
         return int(self._stats()["minted_key_leaks"])
 
+    def _records(self) -> list[dict[str, Any]]:
+        answer = send(self._url, "GET", f"/_sim/requests?since={self._since}")
+        assert answer.status == 200
+        records: list[dict[str, Any]] = answer.json()
+        return records
+
     def _stats(self) -> dict[str, Any]:
         answer = send(self._url, "GET", "/_sim/stats")
         assert answer.status == 200
         stats: dict[str, Any] = answer.json()
         return stats
+
+
+def _is_the_gateways(record: dict[str, Any]) -> bool:
+    """A worker asks once about a voice, at the first request that names it, whichever that is."""
+    described = re.fullmatch(r"/elevenlabs/v1/voices/[^/]+", record["path"])
+    return described is not None and record["method"] == "GET"
 
 
 def simulate(**controls: int | str | bool) -> dict[str, str]:

@@ -38,6 +38,22 @@ const cases = {
     for await (const piece of stream) say(piece.alignment?.characters.join("") ?? "");
   },
 
+  // A voice that is cloned, spoken with, listed and deleted.
+  async clone(call, say) {
+    const { voices, textToSpeech } = sdk(call);
+    const file = new File([Buffer.from(call.file, "base64")], call.name);
+    const { voiceId } = await voices.ivc.create({ name: "Mine", files: [file] }, options(call));
+    const asked = { text: call.prompt, modelId: call.model };
+    await read(await textToSpeech.convert(voiceId, asked, options(call)), say);
+    const found = await voices.search({ search: "mine" }, options(call));
+    await voices.delete(voiceId, options(call));
+    return { voiceId, found: found.voices.map((voice) => voice.voiceId) };
+  },
+
+  async voice(call) {
+    return (await sdk(call).voices.get(call.voice, options(call))).name;
+  },
+
   async transcribe(call) {
     const file = new File([Buffer.from(call.file, "base64")], call.name);
     const asked = { modelId: call.model, file };

@@ -9,6 +9,7 @@ import pytest
 from mintgate import RateLimits
 from mintgate.v1.ledger_pb2 import EVENT_STATUS_UPSTREAM_BROKEN, SETTLED_BY_USAGE
 from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS, UNIT_INPUT_CHARACTERS
+from mintgate_simulator.elevenlabs.voices import CLONE_OF_THE_OPERATOR
 
 from tests.buyer import Buyer
 from tests.harness import Installation
@@ -75,6 +76,23 @@ def test_transcript(node: Node, buyer: Buyer) -> None:
     assert node.ask("transcribe", **recording(buyer, 6)).worked().startswith("word")
     cost = nano_usd(SCRIBE, 6_000, 3_600_000)
     completed(buyer, {UNIT_INPUT_AUDIO_MS: 6_000}, cost, SETTLED_BY_USAGE)
+
+
+def test_a_clone(node: Node, buyer: Buyer) -> None:
+    """A voice is cloned for nothing, spoken with, listed and deleted."""
+    file = base64.b64encode(silence("wav", 1)).decode()
+    made = node.ask("clone", **call(buyer, file=file, name="a.wav")).worked()
+    assert made["found"] == [made["voiceId"]]
+    spoken(buyer)
+
+
+def test_a_voice_of_nobody(node: Node, buyer: Buyer) -> None:
+    """A premade voice is there for everybody; what the operator has cloned is for nobody."""
+    assert node.ask("voice", **call(buyer)).worked() == "George"
+    for case in ("voice", "plain"):
+        answer = node.ask(case, **call(buyer, voice=CLONE_OF_THE_OPERATOR, retries=0))
+        answer.failed("ElevenLabsError", 404)
+    buyer.untouched()
 
 
 def test_unknown_key(node: Node, buyer: Buyer, upstream: Upstream) -> None:

@@ -122,7 +122,7 @@ def test_dialogue(sdk: ElevenLabs, buyer: Buyer, call: str) -> None:
     """A dialogue costs the characters of all its turns."""
     turns = [
         DialogueInput(text="[cheerfully] Hello, how are you?", voice_id=VOICE),
-        DialogueInput(text="Ça va.", voice_id="another"),
+        DialogueInput(text="Ça va.", voice_id="21m00Tcm4TlvDq8ikWAM"),
     ]
     answer = getattr(sdk.text_to_dialogue, call)(inputs=turns)
     if call != "convert_with_timestamps":
@@ -138,7 +138,7 @@ def test_voice_design(sdk: ElevenLabs, buyer: Buyer, call: str, written_by: str)
     """Previews of a voice cost one text, whoever wrote it."""
     own = written_by == "provider"
     asked: dict[str, Any] = {"auto_generate_text": True} if own else {"text": TEXT}
-    arguments = ("a-voice",) if call == "remix" else ()
+    arguments = (VOICE,) if call == "remix" else ()
     answer = getattr(sdk.text_to_voice, call)(
         *arguments, voice_description="An old sailor with a calm voice", **asked
     )

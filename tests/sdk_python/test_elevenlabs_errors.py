@@ -147,10 +147,6 @@ def test_unknown_model(sdk: ElevenLabs, buyer: Buyer, upstream: Upstream) -> Non
     [
         ({"previous_request_ids": ["abc"]}, "previous_request_ids"),
         ({"next_request_ids": ["abc"]}, "next_request_ids"),
-        (
-            {"pronunciation_dictionary_locators": [{"pronunciation_dictionary_id": "x"}]},
-            "pronunciation_dictionary_locators",
-        ),
     ],
 )
 def test_objects_of_others(
@@ -197,16 +193,18 @@ def test_what_cannot_be_measured(
     ("method", "path"),
     [
         ("GET", "/v1/history"),
-        ("GET", "/v2/voices"),
-        ("DELETE", f"/v1/voices/{VOICE}"),
-        ("POST", "/v1/voices/add"),
+        ("GET", f"/v1/voices/{VOICE}/samples/x/audio"),
+        ("POST", "/v1/voices/add/someone/x"),
+        ("POST", "/v1/voices/pvc"),
+        ("GET", "/v1/voices/collections"),
+        ("POST", "/v1/similar-voices"),
         ("POST", "/v1/single-use-token/realtime_scribe"),
         ("POST", "/v1/service-accounts/x/api-keys"),
         ("GET", "/v1/convai/conversation/get-signed-url"),
         ("GET", "/v1/workspace/members"),
         ("GET", "/v1/usage/character-stats"),
         ("POST", "/v1/dubbing"),
-        ("GET", "/v1/speech-to-text/transcripts/abc"),
+        ("GET", "/v1/audio-native/abc/settings"),
     ],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, method: str, path: str) -> None:

@@ -25,6 +25,7 @@ from mintgate_facade.relay.asgi import closing
 from mintgate_facade.relay.browsers import Browsers
 from mintgate_facade.relay.caller import ClientAddresses
 from mintgate_facade.relay.charges import Charges
+from mintgate_facade.relay.common import CommonObjects
 from mintgate_facade.relay.core_calls import CoreCalls
 from mintgate_facade.relay.cores import Cores
 from mintgate_facade.relay.deferred import Deferrals
@@ -40,6 +41,7 @@ from mintgate_facade.relay.owned import Owned
 from mintgate_facade.relay.recent import RecentSettles
 from mintgate_facade.relay.resumable import Resumable, Seal
 from mintgate_facade.relay.revocations import RevocationWatch
+from mintgate_facade.relay.slots import Slots
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
 from mintgate_facade.relay.upstream import Upstream
@@ -168,6 +170,7 @@ class _Running:
         token, channel = settings.service_token, self.channel
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
         objects = Objects(ObjectsServiceStub(channel), token)
+        common = CommonObjects(objects, targets)
         uploads = Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations)
         seal = Seal.of(token)
         control = create_control(
@@ -188,6 +191,7 @@ class _Running:
                 uploads,
                 objects,
                 Deferrals(self.link, objects, targets, READERS),
+                common,
                 settings.hold_ttl_ms,
             ),
             unmetered=Unmetered(core_calls, targets, objects),
@@ -197,6 +201,8 @@ class _Running:
                 targets,
                 uploads,
                 Resumable(objects, core_calls, targets, uploads, seal, settings.public_url),
+                common,
+                Slots(objects),
             ),
             control=control,
             metrics=self.metrics,

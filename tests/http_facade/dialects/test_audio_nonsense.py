@@ -36,6 +36,7 @@ TEXT_FIELDS = (
     "model_id",
     "music_length_ms",
     "prompt",
+    "pronunciation_dictionary_locators",
     "respect_sections_durations",
     "text",
     "url",
@@ -73,7 +74,8 @@ documents = st.fixed_dictionaries(
         **dict.fromkeys(TEXT_FIELDS, values),
         "composition_plan": values
         | st.fixed_dictionaries({"sections": st.lists(sections, max_size=3)}),
-        "inputs": values | st.lists(st.fixed_dictionaries({}, optional={"text": values})),
+        "inputs": values
+        | st.lists(st.fixed_dictionaries({}, optional={"text": values, "voice_id": values})),
     },
 )
 forms = st.fixed_dictionaries(

@@ -439,6 +439,8 @@ def settings(core_server: CoreServer, provider: ScriptedProvider, tmp_path: Path
             "dashscope": ProviderAccount(root, "operator-dashscope-key"),
             "moonshot": ProviderAccount(f"{root}/v1", "operator-moonshot-key"),
             "cerebras": ProviderAccount(root, "operator-cerebras-key"),
+            "elevenlabs": ProviderAccount(root, "operator-elevenlabs-key"),
+            "mistral": ProviderAccount(root, "operator-mistral-key"),
         },
     )
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mintgate.v1.ledger_pb2 import Bound, SettledBy
     from mintgate.v1.meter_pb2 import ModelPrice
 
+    from mintgate_facade.dialects.common import Filter
+
 
 class Policy(enum.StrEnum):
     """What the gateway does with a route. The table of routes is closed."""
@@ -61,6 +63,10 @@ class Access(enum.StrEnum):
     """Lists them: the gateway's own record says which."""
     FORGET = "forget"
     """Deletes the one in the path."""
+    READ = "read"
+    """Reads the one in the path, which may be one that the provider has for everybody."""
+    FILTER = "filter"
+    """Lists what the provider lists, less what is neither the key's nor everybody's."""
     UPLOAD = "upload"
     """Makes one in several requests, by Google's resumable protocol."""
 
@@ -102,6 +108,10 @@ class Route:
     kind: str = ""
     """Of the objects of an owned route, for example "file"."""
     access: Access | None = None
+    most: int = 0
+    """How many objects of the kind a key may own; 0: as many as of all kinds together."""
+    filtered: Filter | None = None
+    """Of a row whose list is the provider's own, filtered."""
     lists: str = ""
     """The field of a list's answer that holds the objects, where it is Google's shape."""
     repeated: frozenset[str] = frozenset()
@@ -213,6 +223,8 @@ class Ask:
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
     creates_for_ms: int = 0
     """How long the provider keeps that object; 0: as long as it keeps answers."""
+    made: Callable[[dict[str, Any]], Sequence[str]] | None = None
+    """Of an answer that is one JSON document, and makes objects other than itself: their ids."""
     later: LaterWork | None = None
     """Set when the answer is no answer yet. Whoever polls settles it then."""
     counted_ms: int = 0
@@ -250,6 +262,8 @@ class Reading:
     note: str = ""
     """What is kept with the object that the answer becomes (`Ask.creates`), for the requests
     that will use it: at most 512 characters."""
+    made: tuple[str, ...] = ()
+    """Ids of objects that the answer has made, of the kind that was asked for."""
 
 
 class Meter(Protocol):

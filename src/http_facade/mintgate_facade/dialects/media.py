@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -49,10 +50,14 @@ def media_meter(ask: Ask, *, one_document: bool) -> Meter:
 
     def exact(document: dict[str, Any]) -> Reading | None:
         if ask.counted is not None and ask.counted.basis == SETTLED_BY_USAGE:
-            return ask.counted
-        return None if ask.in_document is None else ask.in_document(document)
+            return _with_made(ask, ask.counted, document)
+        stated = None if ask.in_document is None else ask.in_document(document)
+        return None if stated is None else _with_made(ask, stated, document)
 
-    return JsonMeter(exact, lambda _document, _size_bytes: _known(ask))
+    def counted(document: dict[str, Any] | None, _size_bytes: int) -> Reading:
+        return _with_made(ask, _known(ask), document)
+
+    return JsonMeter(exact, counted)
 
 
 def the_file(request: RequestView, name: str) -> FilePart:
@@ -91,6 +96,13 @@ def whole_ms(seconds: Any) -> int | None:
 def is_true(value: Any) -> bool:
     """Whether a form's or a query's field turns something on: anything but a plain no."""
     return str(value).strip().lower() not in {"", "false", "0", "no", "off", "null", "none", "[]"}
+
+
+def _with_made(ask: Ask, reading: Reading, document: dict[str, Any] | None) -> Reading:
+    """The charge, with the objects that the answer names."""
+    if ask.made is None or document is None:
+        return reading
+    return replace(reading, made=tuple(ask.made(document)))
 
 
 def _known(ask: Ask) -> Reading:

@@ -18,6 +18,7 @@ from mintgate_facade.dialects.base import (
     RefusedRequest,
     Route,
 )
+from mintgate_facade.dialects.common import Common, Filter
 from mintgate_facade.providers.routing import RouteMatch, RouteTable, single_slashes
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Provider:
     """Names of models that it has as well as others do: only a prefix tells which is meant."""
     use: str = ""
     """How an SDK is pointed at it, for hints: "the OpenAI SDK with the base URL ..."."""
+    common: Mapping[str, Common] = field(default_factory=dict)
+    """By kind: how objects are told that the provider has for everybody."""
     operator_errors: re.Pattern[bytes] | None = None
     """What an error's body says when it is about the operator's key or balance, where the
     status alone does not tell."""
@@ -225,6 +228,8 @@ def owned(
     made_at: str = "id",
     kept_ms: int = 0,
     sized_by: str = "",
+    most: int = 0,
+    filtered: Filter | None = None,
 ) -> Route:
     """A row about objects of one kind; `{id}` in the path is the object's, or of kind `of`."""
     return Route(
@@ -245,6 +250,8 @@ def owned(
         made_at=made_at,
         kept_ms=kept_ms,
         sized_by=sized_by,
+        most=most,
+        filtered=filtered,
     )
 
 

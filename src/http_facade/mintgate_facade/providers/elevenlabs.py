@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mintgate_facade.dialects.elevenlabs import ElevenLabsDialect
+from mintgate_facade.dialects.base import Access, BodyKind
+from mintgate_facade.dialects.elevenlabs import ElevenLabsDialect, voices
 from mintgate_facade.dialects.elevenlabs.account import subscription_body, user_body
 from mintgate_facade.dialects.elevenlabs.audio import REPEATED
 from mintgate_facade.providers.base import (
@@ -15,6 +16,7 @@ from mintgate_facade.providers.base import (
     local,
     metered,
     of_key,
+    owned,
     uploaded,
 )
 from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
@@ -23,6 +25,78 @@ _AGENTS = "Agents, their calls and their secrets belong to the operator's accoun
 _SOCKET = "It is a WebSocket. Use the HTTP route of the same name."
 _UNPRICED = "It has no known price."
 
+_SIMILAR = "It searches the library for nothing, with as large a recording as is sent."
+_SAMPLES = (
+    "Samples, collections and professional clones are stored objects of the operator's account. "
+    "Clone a voice with POST /v1/voices/add."
+)
+_HISTORY = "The history holds the texts of all users. An answer is told once; keep it."
+
+_VOICES = (
+    owned(
+        "POST",
+        "/v1/voices/add",
+        voices.VOICE,
+        Access.CREATE,
+        body=BodyKind.FORM,
+        made_at="voice_id",
+        most=voices.VOICES_MAX,
+        uses=voices.recordings_of_voice,
+    ),
+    owned(
+        "POST",
+        "/v1/text-to-voice",
+        voices.VOICE,
+        Access.CREATE,
+        made_at="voice_id",
+        most=voices.VOICES_MAX,
+        uses=voices.previews_of_voice,
+    ),
+    owned("GET", "/v1/voices", voices.VOICE, Access.FILTER, filtered=voices.ALL_VOICES),
+    owned("GET", "/v2/voices", voices.VOICE, Access.FILTER, filtered=voices.FOUND_VOICES),
+    owned("GET", "/v1/voices/{id}", voices.VOICE, Access.READ),
+    owned("GET", "/v1/voices/{id}/settings", voices.VOICE, Access.READ),
+    owned("DELETE", "/v1/voices/{id}", voices.VOICE, Access.FORGET),
+    owned(
+        "POST",
+        "/v1/voices/{id}/edit",
+        voices.VOICE,
+        Access.USE,
+        body=BodyKind.FORM,
+        uses=voices.recordings_of_voice,
+    ),
+    owned("POST", "/v1/voices/{id}/settings/edit", voices.VOICE, Access.USE),
+)
+_DICTIONARY = "/v1/pronunciation-dictionaries"
+_DICTIONARIES = (
+    owned(
+        "POST",
+        f"{_DICTIONARY}/add-from-file",
+        voices.DICTIONARY,
+        Access.CREATE,
+        body=BodyKind.FORM,
+        most=voices.DICTIONARIES_MAX,
+    ),
+    owned(
+        "POST",
+        f"{_DICTIONARY}/add-from-rules",
+        voices.DICTIONARY,
+        Access.CREATE,
+        most=voices.DICTIONARIES_MAX,
+    ),
+    owned("GET", _DICTIONARY, voices.DICTIONARY, Access.FILTER, filtered=voices.DICTIONARIES),
+    owned("GET", f"{_DICTIONARY}/{{id}}", voices.DICTIONARY, Access.USE),
+    owned("PATCH", f"{_DICTIONARY}/{{id}}", voices.DICTIONARY, Access.USE),
+    *(
+        owned("POST", f"{_DICTIONARY}/{{id}}/{change}-rules", voices.DICTIONARY, Access.USE)
+        for change in ("add", "remove", "set")
+    ),
+)
+_TRANSCRIPTS = (
+    owned("GET", "/v1/speech-to-text/transcripts/{id}", voices.TRANSCRIPT, Access.USE),
+    owned("DELETE", "/v1/speech-to-text/transcripts/{id}", voices.TRANSCRIPT, Access.FORGET),
+)
+
 ELEVENLABS = Provider(
     slug="elevenlabs",
     base_url="https://api.elevenlabs.io",
@@ -30,6 +104,7 @@ ELEVENLABS = Provider(
         "/v1/audio-isolation",
         "/v1/forced-alignment",
         "/v1/music",
+        "/v1/pronunciation-dictionaries",
         "/v1/sound-generation",
         "/v1/speech-to-speech/",
         "/v1/speech-to-text",
@@ -37,10 +112,13 @@ ELEVENLABS = Provider(
         "/v1/text-to-speech/",
         "/v1/text-to-voice",
         "/v1/voice-changer/",
+        "/v1/voices",
+        "/v2/voices",
     ),
     header_marks=frozenset({"xi-api-key"}),
     models=re.compile(r"eleven_|scribe_|music_v"),
     use="the ElevenLabs SDK with the base URL <gateway>/elevenlabs",
+    common=voices.COMMON,
     strip_response_headers=frozenset(
         {b"current-concurrent-requests", b"maximum-concurrent-requests", b"set-cookie"}
     ),
@@ -75,6 +153,9 @@ ELEVENLABS = Provider(
                 uploaded("/v1/audio-isolation", "isolation", measured=True),
                 uploaded("/v1/audio-isolation/stream", "isolation", measured=True),
                 uploaded("/v1/forced-alignment", "alignment", measured=True),
+                *_VOICES,
+                *_DICTIONARIES,
+                *_TRANSCRIPTS,
                 free("POST", "/v1/music/plan", "music_plan"),
                 free("GET", "/v1/shared-voices", "shared_voices"),
                 free("GET", "/v1/voices/settings/default", "voice_settings"),
@@ -93,20 +174,25 @@ ELEVENLABS = Provider(
                     method="GET",
                 ),
                 *denied(_UNPRICED, "/v1/music/stem-separation", "/v1/music/video-to-music"),
+                *denied(_SIMILAR, "/v1/similar-voices/*"),
+                *denied(
+                    _SAMPLES,
+                    "/v1/voices/*",
+                    "/v1/voices/collections",
+                    "/v1/voices/pvc",
+                    "/v2/voices/*",
+                ),
+                *denied(_HISTORY, "/v1/history/*"),
                 *denied(
                     STORED,
                     "/v1/assets/*",
                     "/v1/audio-isolation/history/*",
                     "/v1/audio-native/*",
-                    "/v1/history/*",
                     "/v1/music/finetunes/*",
                     "/v1/music/upload",
                     "/v1/pronunciation-dictionaries/*",
-                    "/v1/similar-voices/*",
                     "/v1/speech-to-text/*",
                     "/v1/text-to-voice/*",
-                    "/v1/voices/*",
-                    "/v2/voices/*",
                 ),
                 *denied(
                     DEFERRED,

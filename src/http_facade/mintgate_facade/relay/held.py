@@ -27,8 +27,10 @@ _log = logging.getLogger("mintgate.relay")
 DRAIN_WAIT_S = 60.0
 """How long the answer of a client that has left is read on, where its key says so."""
 ANSWER_KEPT_MS = 30 * 24 * 3_600_000
-"""OpenAI keeps a stored response for 30 days."""
+"""OpenAI keeps a stored response for 30 days; what others keep longer is nobody's after that."""
 PROVIDER_REQUEST_ID_CHARACTERS_MAX = 128
+MADE_MAX = 16
+"""Objects that one answer is recorded to have made; three previews are usual."""
 
 
 class Held:
@@ -116,24 +118,24 @@ class Held:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
 
     async def _record(self) -> None:
-        """Record whose the stored answer is, before its end is told.
+        """Record whose the stored answer is, or what it has made, before its end is told.
 
         Without the record it is nobody's: its key gets a 404 for it, as any other key does.
         """
         reading = Reading() if self.meter is None else self.meter.reading()
-        if not reading.provider_request_id:
-            return
-        name = ObjectName(self.ask.creates, reading.provider_request_id)
-        try:
-            await self._objects.record(
-                self.reserved.key_id,
-                self._exchange.target.slug,
-                name,
-                note=reading.note,
-                ttl_ms=self.ask.creates_for_ms or ANSWER_KEPT_MS,
-            )
-        except RefusedRequest as refused:
-            _log.warning("a stored %s is nobody's: %s", name.kind, refused)
+        itself = () if self.ask.made is not None else (reading.provider_request_id,)
+        for object_id in filter(None, (*reading.made[:MADE_MAX], *itself)):
+            name = ObjectName(self.ask.creates, object_id)
+            try:
+                await self._objects.record(
+                    self.reserved.key_id,
+                    self._exchange.target.slug,
+                    name,
+                    note=reading.note,
+                    ttl_ms=self.ask.creates_for_ms or ANSWER_KEPT_MS,
+                )
+            except RefusedRequest as refused:
+                _log.warning("a stored %s is nobody's: %s", name.kind, refused)
 
     def end_status(self) -> ledger_pb2.EventStatus.ValueType:
         """How a complete answer ended for its client."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mintgate_facade.dialects.base import Ask
     from mintgate_facade.relay.charges import Charges
+    from mintgate_facade.relay.common import CommonObjects
     from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.deferred import Deferrals
     from mintgate_facade.relay.holds import ActiveHolds
@@ -47,6 +48,7 @@ class Metered:
     uploads: Uploads
     objects: Objects
     deferrals: Deferrals
+    common: CommonObjects
     hold_ttl_ms: int = 0
     """Time to live of a hold without progress; 0 leaves it to the ledger."""
 
@@ -67,10 +69,8 @@ class Metered:
         if not exchange.found.explicit:
             admitted = self._at_home(exchange, admitted)
         ask = exchange.dialect.read(exchange.route, admitted.view)
-        if ask.uses:
-            slug = exchange.target.slug
-            secret = admitted.secret_sha256
-            found = await self.objects.require(secret, exchange.caller, slug, ask.uses)
+        if uses := self.common.unknown(exchange.target.slug, ask.uses):
+            found = await self.common.require(exchange, admitted, uses)
             if ask.noted is not None:
                 ask = ask.noted([each.note for each in found.objects])
         reserved = await self._reserve(exchange, admitted, ask)

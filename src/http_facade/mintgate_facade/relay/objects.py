@@ -62,6 +62,18 @@ class Objects:
 
         Of another key's object the same is said as of one that never was.
         """
+        found, missing = await self.split(secret_sha256, caller, provider, names)
+        for name in missing:
+            raise no_such(name)
+        return found
+
+    async def split(
+        self, secret_sha256: bytes, caller: Caller, provider: str, names: Iterable[ObjectName]
+    ) -> tuple[FindObjectsResponse, list[ObjectName]]:
+        """As `find`, and those of the names that are not the key's.
+
+        Raises `RefusedRequest` for too many names.
+        """
         wanted = tuple(dict.fromkeys(names))
         if len(wanted) > USES_MAX:
             raise RefusedRequest(
@@ -72,12 +84,7 @@ class Objects:
             )
         found = await self.find(secret_sha256, caller, provider, wanted)
         own = _names(found)
-        for name in wanted:
-            if name not in own:
-                raise RefusedRequest(
-                    Failure(FailureKind.NOT_FOUND, f"No such {name.kind}: {name.id[:200]!r}.")
-                )
-        return found
+        return found, [name for name in wanted if name not in own]
 
     async def in_force(self, key_id: str, caller: Caller, provider: str) -> None:
         """Refuse (401, 403, 503) a key that may not be used any more."""
@@ -167,6 +174,13 @@ class Objects:
             return await call(request, timeout=CALL_WAIT_S, metadata=self._metadata)
         except grpc.RpcError as failure:
             raise RefusedRequest(refusal_of(failure)) from None
+
+
+def no_such(name: ObjectName) -> RefusedRequest:
+    """The 404 of an object that is not the key's, whoever else's it may be."""
+    return RefusedRequest(
+        Failure(FailureKind.NOT_FOUND, f"No such {name.kind}: {name.id[:200]!r}.")
+    )
 
 
 def _message(name: ObjectName) -> objects_pb2.ObjectName:

@@ -27,6 +27,7 @@ from mintgate_facade.dialects.checks import bounded_nesting, integer, refused
 from mintgate_facade.relay.deferred import job_lives_ms
 from mintgate_facade.relay.exchange import Admitted, Exchange, admit, admit_upload, is_upload
 from mintgate_facade.relay.failures import NO_ROOM
+from mintgate_facade.relay.filtered import serve_filtered
 from mintgate_facade.relay.listing import Page, begins, google_listing, listing_body
 from mintgate_facade.relay.pass_through import is_success, pass_through
 from mintgate_facade.relay.short_answer import UNREADABLE, parsed_answer, whole_answer
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     import aiohttp
     from mintgate.v1.objects_pb2 import FindObjectsResponse
 
+    from mintgate_facade.relay.common import CommonObjects
     from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.resumable import Resumable
+    from mintgate_facade.relay.slots import Slots
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
 
@@ -66,6 +69,8 @@ class Owned:
     targets: Targets
     uploads: Uploads
     resumable: Resumable
+    common: CommonObjects
+    slots: Slots
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     async def serve(self, exchange: Exchange) -> None:
@@ -75,6 +80,9 @@ class Owned:
             await self.resumable.serve(exchange)
         elif exchange.route.access is Access.LIST:
             await self._list(exchange, await admit(exchange, json_only=False))
+        elif exchange.route.access is Access.FILTER:
+            admitted = await admit(exchange, json_only=False)
+            await serve_filtered(exchange, admitted, self.objects, self.targets)
         elif is_upload(exchange):
             async with admit_upload(exchange, self.uploads, self.core) as admitted:
                 await self._one(exchange, admitted)
@@ -82,17 +90,29 @@ class Owned:
             await self._one(exchange, await admit(exchange, json_only=True))
 
     async def _one(self, exchange: Exchange, admitted: Admitted) -> None:
-        slug, secret = exchange.target.slug, admitted.secret_sha256
-        creates = exchange.route.access is Access.CREATE
+        slug, secret, route = exchange.target.slug, admitted.secret_sha256, exchange.route
+        creates = route.access is Access.CREATE
         self._check_size(exchange, admitted)
         names = _uses(exchange, admitted)
-        found = await self.objects.require(secret, exchange.caller, slug, names)
+        if route.access is Access.READ:
+            found = await self.common.require(exchange, admitted, names)
+        else:
+            found = await self.objects.require(secret, exchange.caller, slug, names)
         exchange.key_id = found.key_id
-        if creates and found.room < 1:
-            raise RefusedRequest(NO_ROOM)
-        if exchange.route.access is Access.FORGET:
+        if route.access is Access.FORGET:
             self._check_charged(found)
-        note = await _note(exchange, admitted) if creates else ""
+        if not creates:
+            await self._forward(exchange, admitted, found, "")
+            return
+        if found.room < 1:
+            raise RefusedRequest(NO_ROOM)
+        async with self.slots.taken(exchange, admitted, found.key_id):
+            note = await _note(exchange, admitted)
+            await self._forward(exchange, admitted, found, note)
+
+    async def _forward(
+        self, exchange: Exchange, admitted: Admitted, found: FindObjectsResponse, note: str
+    ) -> None:
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
             await self._relay(exchange, response, found, note)

@@ -18,15 +18,20 @@ OBJECT_BYTES_MAX = 1 << 20
 UNREADABLE = Failure(FailureKind.UPSTREAM_FAILED, "The provider's answer could not be read.")
 
 
-async def whole_answer(response: aiohttp.ClientResponse) -> bytes:
+async def whole_answer(
+    response: aiohttp.ClientResponse, bytes_max: int = OBJECT_BYTES_MAX
+) -> bytes:
     """Read a short answer whole. Raises `RefusedRequest` (502)."""
     try:
-        body = await response.content.read(OBJECT_BYTES_MAX)
-        if not response.content.at_eof():
-            raise RefusedRequest(UNREADABLE)
+        pieces, size = [], 0
+        while piece := await response.content.readany():
+            size += len(piece)
+            if size > bytes_max:
+                raise RefusedRequest(UNREADABLE)
+            pieces.append(piece)
     except BROKEN:
         raise RefusedRequest(UNREADABLE) from None
-    return body
+    return b"".join(pieces)
 
 
 def parsed_answer(body: bytes) -> dict[str, Any]:

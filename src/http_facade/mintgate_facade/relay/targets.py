@@ -127,15 +127,32 @@ class Targets:
         return self._registry.hint(exchange.target.provider, model)
 
     async def read(
-        self, exchange: Exchange, admitted: Admitted, path: str, method: str = "GET"
+        self,
+        exchange: Exchange,
+        admitted: Admitted,
+        path: str,
+        method: str = "GET",
+        query: bytes = b"",
     ) -> aiohttp.ClientResponse:
-        """Ask for another path of the same surface; percent-encoded, without a query or body.
+        """Ask for another path of the same surface; percent-encoded, without a body.
 
         Raises `RefusedRequest` (404, 502, 504).
         """
         headers = _with_credential(exchange, admitted)
-        url = exchange.target.url(exchange.found.surface, path, b"")
+        url = exchange.target.url(exchange.found.surface, path, query)
         return await self._upstream.open(method, url, headers, b"")
+
+    async def look(self, exchange: Exchange, path: str) -> aiohttp.ClientResponse:
+        """Ask for what is nobody's request: nothing that the client sent goes with it.
+
+        Raises `RefusedRequest` (404, 502, 504).
+        """
+        account, surface = exchange.target.require_account(), exchange.found.surface
+        name, value = surface.credential(account.api_key)
+        headers = {"accept": "application/json", "accept-encoding": "identity", name: value}
+        return await self._upstream.open(
+            "GET", exchange.target.url(surface, path, b""), headers, b""
+        )
 
     async def open(
         self, exchange: Exchange, admitted: Admitted, body: bytes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mintgate_simulator.refusal import Refusal
 
 from . import audio, sound, speech, wire
+from .voices import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,9 @@ _LISTS: dict[str, Any] = {
 class ElevenLabsTwin:
     """Answers as ``https://api.elevenlabs.io`` does."""
 
+    def __init__(self) -> None:
+        self._shelf = Shelf()
+
     def credential(self, request: Request) -> str | None:
         """The header of ElevenLabs' own, the only place where its SDK puts a key."""
         return request.header(b"xi-api-key")
@@ -70,9 +74,12 @@ class ElevenLabsTwin:
 
     def respond(self, request: Request) -> Answer:
         """The answer of the route; 404 for an unknown URL."""
+        kept = self._shelf.respond(request)
+        if kept is not None:
+            return kept
         handler = _ROUTES.get((request.method, request.path))
         if handler is not None:
-            return handler(request)
+            return self._shelf.keep(handler(request))
         if request.method == "GET" and request.path in _LISTS:
             return wire.whole(request, _LISTS[request.path])
         if request.method == "POST":
@@ -83,5 +90,5 @@ class ElevenLabsTwin:
             if _CONVERSION.fullmatch(request.path):
                 return audio.convert(request)
             if _REMIX.fullmatch(request.path):
-                return speech.design(request)
+                return self._shelf.keep(speech.design(request))
         raise Refusal(404, "Not Found", code="not_found")

@@ -63,6 +63,13 @@ def test_credits_that_are_none(stated: str) -> None:
         ("dialogue", {"inputs": []}, "inputs"),
         ("dialogue", {"inputs": ["a"]}, "inputs[0]"),
         ("dialogue", {"inputs": [{"text": "a"}, {}]}, "inputs[1].text"),
+        ("dialogue", {"inputs": [{"text": "a"}]}, "inputs[0].voice_id"),
+        ("dialogue", {"inputs": [{"text": "a", "voice_id": ["x"]}]}, "inputs[0].voice_id"),
+        (
+            "speech",
+            {"text": "a", "pronunciation_dictionary_locators": [{"version_id": "x"}]},
+            "pronunciation_dictionary_locators[0].pronunciation_dictionary_id",
+        ),
         ("voice_design", {"text": "a" * 1_001}, "text"),
         ("voice_design", {"text": "a", "stream_previews": True}, "stream_previews"),
         ("voice_design", {"text": "a", "model_id": "eleven_flash_v2_5"}, "model_id"),

@@ -7,7 +7,7 @@ channels), speech_to_speech, audio_isolation, forced_alignment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS
 from mintgate_facade.dialects.base import Ask, FilePart, Reading, RequestView
 from mintgate_facade.dialects.checks import Fields, choice, model_name, refused
 from mintgate_facade.dialects.elevenlabs.fields import model_of
+from mintgate_facade.dialects.elevenlabs.voices import TRANSCRIPT, transcript_in, voice_of_path
 from mintgate_facade.dialects.media import (
     ROUNDING_MS,
     bound_of,
@@ -97,13 +98,16 @@ def read_transcription(request: RequestView) -> Ask:
         body=b"",
         counted=charge_of(how.model, how.charge(file.duration_ms, how.channels), how.variants),
         in_document=partial(_stated, how),
+        creates=TRANSCRIPT,
+        made=transcript_in,
     )
 
 
 def read_conversion(request: RequestView) -> Ask:
     """Bound a recording that is spoken by another voice."""
     file, _ = _recording(request, "audio")
-    return _by_length(file, model_of(request.document, CONVERSION_PRODUCT, mark="_sts_"))
+    ask = _by_length(file, model_of(request.document, CONVERSION_PRODUCT, mark="_sts_"))
+    return replace(ask, uses=voice_of_path(request))
 
 
 def read_isolation(request: RequestView) -> Ask:

@@ -11,14 +11,16 @@ SHARED = dict.fromkeys(
         "history_item_id",
         "next_request_ids",
         "previous_request_ids",
-        "pronunciation_dictionary_locators",
         "remixing_session_id",
         "remixing_session_iteration_id",
         "store_for_inpainting",
     ),
     _OBJECTS,
 )
-"""Fields that reach what other users of the operator's account have made."""
+"""Fields that reach what other users of the operator's account have made, and of which nothing
+tells whose they are."""
+UNSPOKEN = SHARED | {"pronunciation_dictionary_locators": "Dictionaries are for speech alone."}
+"""The same of routes that speak no text."""
 
 
 def model_of(document: Fields, default: str, *, mark: str = "") -> str:

@@ -15,7 +15,7 @@ from mintgate.v1.unit_pb2 import UNIT_OUTPUT_AUDIO_MS, UNIT_REQUESTS
 from mintgate_facade.dialects.audio_clock import Mp3Clock
 from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
 from mintgate_facade.dialects.checks import Fields, forbid, integer, mapping, objects, refused, text
-from mintgate_facade.dialects.elevenlabs.fields import SHARED, model_of
+from mintgate_facade.dialects.elevenlabs.fields import UNSPOKEN, model_of
 from mintgate_facade.dialects.media import bound_of, charge_of
 from mintgate_facade.dialects.opaque import OpaqueMeter
 from mintgate_facade.dialects.split import Units
@@ -34,7 +34,7 @@ _SONG = "Songs that were made before are stored objects, which all users would s
 def read_effect(request: RequestView) -> Ask:
     """Bound one sound effect, which is billed by the piece."""
     document = request.document
-    forbid(document, SHARED)
+    forbid(document, UNSPOKEN)
     if not text(document, "text"):
         raise refused("'text' must be a non-empty string.", "text")
     seconds = document.get("duration_seconds")
@@ -61,7 +61,7 @@ def read_music(request: RequestView, *, measurable: bool) -> Ask:
     `measurable`: the answer is audio, so that one of no stated length can be measured.
     """
     document = request.document
-    forbid(document, SHARED)
+    forbid(document, UNSPOKEN)
     stated = _stated_ms(document)
     if stated is None and not measurable:
         raise refused(

@@ -19,7 +19,14 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS
 
 from mintgate_facade.dialects.base import Ask, Reading, RequestView
 from mintgate_facade.dialects.checks import Fields, flag, forbid, inside, objects, refused, text
-from mintgate_facade.dialects.elevenlabs.fields import SHARED, model_of
+from mintgate_facade.dialects.elevenlabs.fields import SHARED, UNSPOKEN, model_of
+from mintgate_facade.dialects.elevenlabs.voices import (
+    PREVIEW,
+    dictionaries_of,
+    previews_in,
+    voice_of_path,
+    voice_of_turn,
+)
 from mintgate_facade.dialects.media import bound_of, charge_of
 
 SPEECH_MODEL = "eleven_multilingual_v2"
@@ -41,7 +48,7 @@ _HALF_A_CREDIT = (
 )
 """Models whose characters cost half a credit each; of all others they cost one."""
 _CREDITS = re.compile(r"\d{1,12}(\.\d{1,12})?")
-_PREVIEWS = "Its previews would be stored objects, which all users of this gateway would share."
+_PREVIEWS = "The ids of its previews could not be kept for their key alone. Leave it out."
 
 
 def read_speech(request: RequestView) -> Ask:
@@ -49,7 +56,8 @@ def read_speech(request: RequestView) -> Ask:
     document = request.document
     forbid(document, SHARED)
     spoken = _spoken(document)
-    return _by_character(request, model_of(document, SPEECH_MODEL), len(spoken))
+    ask = _by_character(request, model_of(document, SPEECH_MODEL), len(spoken))
+    return replace(ask, uses=voice_of_path(request) + dictionaries_of(document))
 
 
 def read_dialogue(request: RequestView) -> Ask:
@@ -60,24 +68,26 @@ def read_dialogue(request: RequestView) -> Ask:
     if not turns:
         raise refused("'inputs' must be an array with at least one turn.", "inputs")
     spoken = [_spoken(turn, where=f"inputs[{index}]") for index, turn in enumerate(turns)]
-    return _by_character(request, model_of(document, DIALOGUE_MODEL), sum(map(len, spoken)))
+    voices = (voice_of_turn(turn, f"inputs[{index}]") for index, turn in enumerate(turns))
+    ask = _by_character(request, model_of(document, DIALOGUE_MODEL), sum(map(len, spoken)))
+    return replace(ask, uses=(*dict.fromkeys(voices), *dictionaries_of(document)))
 
 
 def read_design(request: RequestView) -> Ask:
     """Bound previews of a voice that is described: one text, billed once for all of them."""
     document = request.document
-    forbid(document, SHARED | {"stream_previews": _PREVIEWS})
+    forbid(document, UNSPOKEN | {"stream_previews": _PREVIEWS})
     model = model_of(document, DESIGN_MODEL, mark=_DESIGN_MARK)
     written = text(document, "text") or ""
     if flag(document, "auto_generate_text") or not written:
         ask = _by_character(request, model, DESIGN_CHARACTERS_MAX)
-        return replace(ask, in_document=partial(_own_text, model))
+        return _of_previews(request, replace(ask, in_document=partial(_own_text, model)))
     if len(written) > DESIGN_CHARACTERS_MAX:
         raise refused(
             f"'text' has {len(written)} characters; at most {DESIGN_CHARACTERS_MAX} are allowed.",
             "text",
         )
-    return _by_character(request, model, len(written))
+    return _of_previews(request, _by_character(request, model, len(written)))
 
 
 def stated_characters(model: str, headers: Mapping[str, str]) -> Reading | None:
@@ -98,6 +108,11 @@ def _by_character(request: RequestView, model: str, characters: int) -> Ask:
         counted=charge_of(model, {UNIT_INPUT_CHARACTERS: characters}),
         in_headers=partial(stated_characters, model),
     )
+
+
+def _of_previews(request: RequestView, ask: Ask) -> Ask:
+    """The same, with the voice that is remixed, and the previews that are the key's alone."""
+    return replace(ask, uses=voice_of_path(request), creates=PREVIEW, made=previews_in)
 
 
 def _own_text(model: str, document: dict[str, Any]) -> Reading | None:
