@@ -107,6 +107,7 @@ def other_openai_rows() -> list[Row]:
     completions = ("openai", "/v1/completions", COMPLETION)
     images = ("openai", "/v1/images/generations", IMAGE)
     embeddings = ("openai", "/v1/embeddings", EMBEDDING)
+    compactions = ("openai", "/v1/responses/compact", {"model": "gpt-5", "input": "Hello"})
     search = {**RESPONSE, "tools": [{"type": "web_search"}]}
     return [
         *changed(*responses, "model", None, 5),
@@ -118,6 +119,8 @@ def other_openai_rows() -> list[Row]:
         *changed(*responses, "prompt", {"id": "pmpt_1"}),
         *changed(*responses, "input", [{"type": "item_reference", "id": "msg_1"}]),
         *changed(*responses, "input", [{"type": "hologram"}]),
+        *changed(*compactions, "model", None, 5),
+        *changed(*compactions, "stream", True),
         Row("openai", responses[1], search, "max_tool_calls"),
         Row("openai", responses[1], {**search, "max_tool_calls": "3"}, "max_tool_calls"),
         Row("openai", responses[1], {**search, "max_tool_calls": 10**6}, "max_tool_calls"),

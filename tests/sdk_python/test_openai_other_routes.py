@@ -107,6 +107,20 @@ def test_web_search(sdk: openai.OpenAI, buyer: Buyer, *, stream: bool) -> None:
     assert event.held_nano_usd >= fee_nano_usd("openai search", 3)
 
 
+def test_compaction(sdk: openai.OpenAI, buyer: Buyer) -> None:
+    """A long input is made short and charged by its usage; a response goes on from it."""
+    said: Any = [{"type": "message", "role": "user", "content": LONG}]
+    short = sdk.responses.compact(model=MODEL, input=said, extra_headers=USED)
+    assert [item.type for item in short.output] == ["message", "compaction"]
+    (event,) = buyer.charged(CHARGE)
+    assert event.route == "compact"
+    # No field limits what is written, so the model's largest output was held.
+    assert event.held_nano_usd > nano_usd(MODEL, output=128_000)
+    more: Any = [*(item.model_dump(warnings=False) for item in short.output), *said]
+    sdk.responses.create(model=MODEL, input=more, max_output_tokens=400, extra_headers=USED)
+    buyer.charged(CHARGE, CHARGE)
+
+
 async def test_async_response(buyer: Buyer) -> None:
     """The asynchronous client, plain and streaming."""
     async with openai.AsyncOpenAI(

@@ -126,6 +126,7 @@ def test_openai_responses(
         lambda: strange.responses.create(
             model=MODEL, input="Tell me", previous_response_id=first.id, max_output_tokens=64
         ),
+        lambda: strange.responses.compact(model=MODEL, previous_response_id=first.id),
     ]
     for attempt in attempts:
         with pytest.raises(openai.NotFoundError):

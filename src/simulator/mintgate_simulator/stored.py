@@ -108,7 +108,7 @@ class Keeping(Around):
         if self._batches is not None and tuple(parts[:depth]) == self.batches_at:
             return self._batches.respond(request, parts[depth:])
         if self.keeps_responses and parts[:2] == ["v1", "responses"]:
-            if request.method == "POST" and len(parts) == 2:  # noqa: PLR2004 - /v1/responses
+            if request.method == "POST" and parts[2:] in ([], ["compact"]):
                 return self._create_response(request)
             if parts[2:] and parts[2] in self._responses:
                 return self._response(request, parts[2:])

@@ -97,7 +97,6 @@ def test_what_is_not_in_the_table_does_not_match(path: str) -> None:
         (OPENAI, "GET", "/v1/conversations/conv_1/x"),
         (OPENAI, "GET", "/v1/videos/video_1/content"),
         (OPENAI, "POST", "/v1/files/file-1/content"),
-        (OPENAI, "POST", "/v1/responses/compact"),
         (OPENAI, "DELETE", "/v1/models/ft:x"),
         (OPENAI, "POST", "/v1/realtime/client_secrets"),
         (OPENAI, "POST", "/v1/images/variations"),

@@ -36,6 +36,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("gemini", "generate"): tokens.generate,
     ("gemini", "stream"): tokens.generate,
     ("openai", "chat"): tokens.chat,
+    ("openai", "compact"): tokens.compactions,
     ("openai", "completions"): tokens.completions,
     ("openai", "embeddings"): tokens.embeddings,
     ("openai", "fim"): tokens.completions,

@@ -144,6 +144,21 @@ def responses(draw: st.DrawFn, target: Target) -> Case:
 
 
 @st.composite
+def compactions(draw: st.DrawFn, target: Target) -> Case:
+    """Any input that is made short, at any length that the model can write."""
+    card = draw(cards(target, *TOKENS))
+    room = Room(card)
+    document: dict[str, Any] = {"model": card.model, "input": draw(st.sampled_from(TEXTS))}
+    _draw_tier(draw, target, document, room)
+    # The answer names no tier.
+    room.controls.pop("tier", None)
+    controls = answer_controls(draw, card, limit=None)
+    total = input_controls(draw, room.input_max(document), writes=True)
+    stated = draw(st.sampled_from(({}, {"usage": "none"})))
+    return json_case(card, document, {**controls, **total, **stated})
+
+
+@st.composite
 def completions(draw: st.DrawFn, target: Target) -> Case:
     """Any legacy completion: several prompts, each several times."""
     flavor = flavor_of(target)

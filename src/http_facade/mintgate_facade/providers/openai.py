@@ -111,6 +111,7 @@ OPENAI = Provider(
             routes=(
                 metered("POST", "/chat/completions", "chat"),
                 metered("POST", "/responses", "responses"),
+                metered("POST", "/responses/compact", "compact"),
                 metered("POST", "/completions", "completions"),
                 metered("POST", "/embeddings", "embeddings"),
                 metered("POST", "/images/generations", "images"),

@@ -18,6 +18,7 @@ from mintgate_simulator.request import CREATED_AT_S
 from mintgate_simulator.twin import Around
 
 from . import check, wire
+from .responses import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,7 +132,8 @@ class Conversations(Around):
             )
         conversation = self._found(str(name))
         given = body.get("input") or []
-        asked = [_message(given)] if isinstance(given, str) else check.objects(body, "input")
+        said = [{"role": "user", "content": given}]
+        asked = said if isinstance(given, str) else check.objects(body, "input")
         body |= {"input": [*conversation.items.values(), *asked], "conversation": {"id": name}}
         answer = self.twin.respond(replace(request, body=orjson.dumps(body)))
         return self._watched(answer, conversation, asked)
@@ -178,8 +180,8 @@ class Conversations(Around):
     def _found(self, conversation_id: str) -> _Conversation:
         conversation = self._kept.get(conversation_id)
         if conversation is None:
-            message = f"Conversation with id '{conversation_id}' not found."
-            raise Refusal(404, message, param="conversation")
+            why = f"Conversation with id '{conversation_id}' not found."
+            raise Refusal(404, why, param="conversation")
         return conversation
 
 
@@ -189,18 +191,11 @@ def _grow(conversation: _Conversation, items: Items, number: int) -> Items:
         raise Refusal(400, f"A conversation has at most {ITEMS_MAX} items.", param="items")
     added = []
     for index, item in enumerate(items):
-        named = {"type": "message", "status": "completed", **item}
-        if isinstance(named.get("content"), str):
-            named["content"] = _message(named["content"])["content"]
+        named = message(item)
         named["id"] = item.get("id") or f"msg_{number:048x}{index:04x}"
         conversation.items[named["id"]] = named
         added.append(named)
     return added
-
-
-def _message(text: str) -> dict[str, Any]:
-    content = [{"type": "input_text", "text": text}]
-    return {"type": "message", "role": "user", "content": content}
 
 
 def _page(items: Items, request: Request) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -180,6 +181,36 @@ def count_tokens(request: Request, quirks: Quirks) -> Answer:
     count = _prompt(body).total if request.controls.input is None else request.controls.input
     counted = {"object": "response.input_tokens", "input_tokens": count}
     return wire.whole(request, counted, account=quirks.headers)
+
+
+def compact(request: Request, quirks: Quirks) -> Answer:
+    """``POST /v1/responses/compact``: what the user said, and all the rest sealed in one item."""
+    body = check.body_of(request)
+    planned = plan(request, quirks, {**body, "input": body.get("input") or []})
+    given = body.get("input")
+    items = given if isinstance(given, list) else []
+    messages = [message(item) for item in items if item.get("role") == "user"]
+    sealed = b64encode(planned.reply.text.encode()).decode()
+    item = {"id": f"cmp_{request.number:032x}", "type": "compaction", "encrypted_content": sealed}
+    document = {
+        "id": f"resp_{request.number:032x}",
+        "object": "response.compaction",
+        "created_at": CREATED_AT_S,
+        "output": [*messages, item],
+        "usage": planned.usage,
+    }
+    if planned.usage is None:
+        del document["usage"]
+    return wire.whole(request, document, account=quirks.headers)
+
+
+def message(item: dict[str, Any]) -> dict[str, Any]:
+    """An item as the provider tells it again, where it was a message in short."""
+    content = item.get("content")
+    if isinstance(content, str):
+        content = [{"type": "input_text", "text": content}]
+    told = {"type": "message", "status": "completed", **item}
+    return told if content is None else {**told, "content": content}
 
 
 def plan(request: Request, quirks: Quirks, body: dict[str, Any]) -> Plan:

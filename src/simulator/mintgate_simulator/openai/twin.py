@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat.create,
     ("POST", "/v1/completions"): completions.create,
     ("POST", "/v1/responses"): responses.create,
+    ("POST", "/v1/responses/compact"): responses.compact,
     ("POST", "/v1/responses/input_tokens"): responses.count_tokens,
     ("POST", "/v1/embeddings"): embeddings.create,
     ("POST", "/v1/images/generations"): images.generate,

@@ -11,6 +11,7 @@ from mintgate_facade.dialects.base import Ask, Reading
 from mintgate_facade.dialects.base_resp import refused_status
 from mintgate_facade.dialects.counted import text_bytes, tokens_in, within_limit
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.openai import compaction
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
     read_usage,
@@ -28,6 +29,8 @@ _OUTPUT_OF = {
 }
 """Where a document keeps what the model wrote."""
 _PICTURES = frozenset({"images", "image_edit"})
+_SEALED = _PICTURES | {compaction.OPERATION}
+"""Operations whose answer shows nothing that could be counted as what the model wrote."""
 
 
 def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str = "") -> JsonMeter:
@@ -48,6 +51,9 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str =
         if operation == "responses":
             units = with_searches(units, web_searches(document))
         reading = _reading(document, units, SETTLED_BY_USAGE, reasoning)
+        if operation == compaction.OPERATION and document.get("service_tier") is None:
+            # Its answer has no field for the tier, so it was made at the one that was asked for.
+            reading.variants = tuple(ask.bound.variants)
         if thoughtless and not reasoning and not _shows_reasoning(document):
             reading.variants = (*reading.variants, thoughtless)
         return reading
@@ -59,8 +65,8 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str =
 
 
 def _counted(operation: str, ask: Ask, document: Document | None, size_bytes: int) -> Reading:
-    if operation in _PICTURES:
-        # The pictures were drawn before the first byte, and nothing says at what cost.
+    if operation in _SEALED:
+        # All of it was made before the first byte, and nothing else says at what cost.
         return Reading(basis=SETTLED_BY_HOLD)
     if document is None:
         written = size_bytes if operation in _OUTPUT_OF else 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting
 from mintgate_facade.dialects.jsontext import set_member
-from mintgate_facade.dialects.openai import batch, errors, models
+from mintgate_facade.dialects.openai import batch, compaction, errors, models
 from mintgate_facade.dialects.openai.answer import answer_meter
 from mintgate_facade.dialects.openai.audio import read_speech, read_transcription
 from mintgate_facade.dialects.openai.audio_answer import (
@@ -17,6 +17,7 @@ from mintgate_facade.dialects.openai.audio_answer import (
     transcript_meter,
 )
 from mintgate_facade.dialects.openai.chat import read_chat
+from mintgate_facade.dialects.openai.compaction import read_compaction
 from mintgate_facade.dialects.openai.completions import read_completion
 from mintgate_facade.dialects.openai.edits import read_edit
 from mintgate_facade.dialects.openai.embeddings import read_embedding
@@ -56,6 +57,7 @@ _READINGS: Mapping[str, Callable[[RequestView, Flavor], Ask]] = {
     "speech": lambda request, _: read_speech(request),
     "transcription": lambda request, _: read_transcription(request),
     "translation": lambda request, _: read_transcription(request),
+    compaction.OPERATION: read_compaction,
     batch.OPERATION: lambda request, _: batch.read_batch(request),
 }
 _TRANSCRIPTS = frozenset({"transcription", "translation"})

@@ -28,6 +28,11 @@ _TERMS: Mapping[str, Terms] = {
         "`best_of`",
         f"{_USAGE}; {_STREAMED}",
     ),
+    "compact": Terms(
+        f"{_INPUT}; output: the model's largest, as no field limits it",
+        "the usage that it states, cached tokens apart, at the tier that was asked for; the whole "
+        "hold when it states none",
+    ),
     "fim": Terms("input: the body's bytes; output: `max_tokens`", f"{_USAGE}; {_STREAMED}"),
     "embeddings": Terms("input: the body's bytes; no output", _USAGE),
     "batch": Terms(
