@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from mintgate.v1 import ledger_pb2
 
 from tests.buyer import charged_once
 from tests.e2e.load import Outcomes, fire
 from tests.harness import Installation, eventually, installation
+from tests.upstream import Upstream, simulate
 
 ROUNDS = 20
 SEED = 20_261_123
@@ -62,6 +66,35 @@ async def test_kill_nine_loses_no_acknowledged_charge(fragile: Installation) -> 
     assert set(completed) <= set(charges), "an answer that arrived whole has no charge"
     for events in charges.values():
         charged_once(events)
+
+
+def test_work_that_went_on_unnoticed_is_not_free(fragile: Installation) -> None:
+    """A facade dies when the provider has taken a job, and before the ledger heard of it.
+
+    Nobody ever learns its id, so nobody polls it: its hold expires and charges the most that the
+    work may have cost, within the hold.
+    """
+    key_id, secret = fragile.mint(None)
+    upstream = Upstream(fragile)
+    body = {"model": "gpt-5", "input": "Hello", "max_output_tokens": 64, "background": True}
+    headers = {"authorization": f"Bearer {secret}", **simulate(delay_ms=60_000)}
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(
+            httpx.post, f"{fragile.url}/v1/responses", json=body, headers=headers, timeout=30
+        )
+        upstream.once(lambda record: record["path"].endswith("/responses"), "the job")
+        with fragile.client() as client:
+            (hold,) = [each for each in client.ledger.holds() if each.key_id == key_id]
+        assert 0 < hold.metered_nano_usd <= hold.amount_nano_usd
+        for worker in ("facade-0", "facade-1"):
+            fragile.kill(worker)
+        assert isinstance(asked.exception(), httpx.TransportError)
+    (event,) = eventually(lambda: fragile.events(key_id), SWEPT_WITHIN_S, "the expiry")
+    assert event.settled_by == ledger_pb2.SETTLED_BY_EXPIRY
+    assert event.charged_nano_usd == hold.metered_nano_usd
+    assert event.output_tokens == 64
+    eventually(fragile.ready, 30, "readiness after a kill")
+    fragile.audit()
 
 
 async def _round(

@@ -38,7 +38,7 @@ from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.relay.objects import Objects
 from mintgate_facade.relay.outbox import Outbox
 from mintgate_facade.relay.owned import Owned
-from mintgate_facade.relay.recent import RecentSettles
+from mintgate_facade.relay.recent import RecentOperations
 from mintgate_facade.relay.resumable import Resumable, Seal
 from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.slots import Slots
@@ -140,7 +140,7 @@ class _Running:
         )
         self.channel.on_move(self.link.moved)
         self.outbox = Outbox(settings.outbox_directory, self.link)
-        self.recent = RecentSettles(settings.outbox_directory, self.link)
+        self.recent = RecentOperations(settings.outbox_directory, self.link)
         self.link.follow(self.recent)
         self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
         self.revocations = RevocationWatch(

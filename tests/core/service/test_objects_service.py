@@ -18,10 +18,12 @@ from mintgate import (
     TooManyObjects,
     Unauthenticated,
 )
-from mintgate.v1.objects_pb2 import NewObject, ObjectName
+from mintgate.v1 import ledger_pb2
+from mintgate.v1.objects_pb2 import NewObject, ObjectName, OwnedObject, Record
 from mintgate_core import sweeper
+from mintgate_core.ledger.limits import RECORD_TTL_MS_MAX, RECORDS_MAX
 
-from tests.core.service.harness import OBJECTS_PER_KEY, SERVICE, Rig, TurnedClock, sha256
+from tests.core.service.harness import OBJECTS_PER_KEY, PROVIDER, SERVICE, Rig, TurnedClock, sha256
 
 FILE_A, FILE_B = ("file", "file-a"), ("file", "file-b")
 
@@ -234,3 +236,66 @@ async def test_only_facades_ask(rig: Rig, user: Minted) -> None:
         ):
             with pytest.raises(PermissionDenied):
                 await call
+
+
+async def settled(
+    rig: Rig, user: Minted, *records: Record, credential: str = SERVICE
+) -> ledger_pb2.Settled:
+    """One charge with records, under a credential."""
+    reserve = rig.reserve(user.secret, provider=PROVIDER)
+    (held,) = await rig.apply(reserve, credential=credential)
+    settle = rig.settle(reserve, held, records=records)
+    (result,) = await rig.apply(settle, credential=credential)
+    assert result.HasField("settled"), result
+    return result.settled
+
+
+async def told(facade: AsyncClient, user: Minted, *object_ids: str) -> list[OwnedObject]:
+    names = [("response", object_id) for object_id in object_ids]
+    answer = await facade.objects.find(PROVIDER, names, secret_sha256=sha256(user.secret))
+    return list(answer.objects)
+
+
+def record(object_id: str, **more: Any) -> Record:
+    return Record(name=ObjectName(kind="response", object_id=object_id), **more)
+
+
+async def test_a_charge_brings_its_objects(
+    rig: Rig, facade: AsyncClient, user: Minted, clock: TurnedClock
+) -> None:
+    """A settle's objects are its key's, and leave it the room it had; each has an end."""
+    records = [record("r1", ttl_ms=1_000, note="n"), record("r2"), record("r3", ttl_ms=2**60)]
+    await settled(rig, user, *records)
+    found = await told(facade, user, "r1", "r2", "r3")
+    lives_ms = [one.expires_at_ms - one.created_at_ms for one in found]
+    assert lives_ms == [1_000, RECORD_TTL_MS_MAX, RECORD_TTL_MS_MAX]
+    assert found[0].note == "n"
+    answer = await facade.objects.find(PROVIDER, key_id=user.key.id)
+    assert answer.room == OBJECTS_PER_KEY
+    clock.advance(1_000)
+    assert [one.name.object_id for one in await told(facade, user, "r1", "r2")] == ["r2"]
+
+
+async def test_unfit_records_stop_no_charge(rig: Rig, facade: AsyncClient, user: Minted) -> None:
+    """What could not be kept is left out, one by one, and the charge is made."""
+    unfit = [
+        Record(),
+        Record(name=ObjectName(kind="No Kind", object_id="x")),
+        record("x" * 513),
+        record("nul\x00"),
+        record("noted", note="n" * 513),
+        record("negative", ttl_ms=-1),
+    ]
+    many = [record(f"r{number}") for number in range(RECORDS_MAX)]
+    answer = await settled(rig, user, *unfit, *many)
+    assert answer.charged_nano_usd == 20_000
+    found = await told(facade, user, "x" * 512, "noted", "negative", *(f"r{n}" for n in range(16)))
+    kept = [f"r{number}" for number in range(RECORDS_MAX - len(unfit))]
+    assert [one.name.object_id for one in found] == ["negative", *kept]
+
+
+async def test_only_a_facade_records(rig: Rig, facade: AsyncClient, user: Minted) -> None:
+    """An account's own settle takes no object, which could be another's, and is charged."""
+    answer = await settled(rig, user, record("r1"), credential=rig.master)
+    assert answer.charged_nano_usd == 20_000
+    assert await told(facade, user, "r1") == []

@@ -1,21 +1,26 @@
-"""Acknowledged settles outlive a failover that lost them, a restart of the facade, and damage."""
+"""Acknowledged settles and jobs outlive a failover that lost them, a restart, and damage."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from mintgate.channel import open_aio_channel
 from mintgate.ids import new_id
+from mintgate.v1.error_pb2 import ERROR_REASON_ALREADY_RESOLVED
+from mintgate.v1.jobs_pb2 import StartJob
 from mintgate.v1.ledger_pb2 import Operation, OperationResult, Settle
 from mintgate.v1.ledger_pb2_grpc import LedgerServiceStub
+from mintgate.v1.objects_pb2 import ObjectName, Record
+from mintgate_core.ledger.types import HoldJob
 from mintgate_facade.relay import recent as recent_module
 from mintgate_facade.relay.link import LedgerLink
-from mintgate_facade.relay.outbox_file import frames
-from mintgate_facade.relay.recent import KEPT_MS, SEGMENT_MS, SUFFIX, RecentSettles
+from mintgate_facade.relay.outbox_file import REFUSED_NAME, frames
+from mintgate_facade.relay.recent import KEPT_MS, SEGMENT_MS, SUFFIX, RecentOperations
 
 from tests.http_facade.relay.failover import SERVICE, Cluster, HistoricStore, reserve, settle
 
@@ -34,11 +39,11 @@ def cluster(tmp_path: Path) -> Cluster:
 @asynccontextmanager
 async def facade(
     cluster: Cluster, directory: Path
-) -> AsyncIterator[tuple[LedgerLink, RecentSettles]]:
+) -> AsyncIterator[tuple[LedgerLink, RecentOperations]]:
     """The link and the keeper of a worker."""
     channel = open_aio_channel(cluster.target)
     link = LedgerLink(LedgerServiceStub(channel), SERVICE)
-    recent = RecentSettles(directory, link)
+    recent = RecentOperations(directory, link)
     link.follow(recent)
     link.start()
     await recent.start()
@@ -126,6 +131,91 @@ async def test_a_second_failover_sends_again_what_was_sent(
             await until_settled(second, lost)
 
 
+async def begin(link: LedgerLink) -> tuple[Operation, Operation]:
+    """Reserve, and start a job; both acknowledged. Returns a settle of it, and the start."""
+    reserved = reserve()
+    held = await link.submit(reserved, WAIT_S)
+    end = settle(reserved, held)
+    name = ObjectName(kind="response", object_id="resp_1")
+    start = StartJob(
+        hold_id=end.settle.hold_id,
+        hold_token=end.settle.hold_token,
+        surface="openai",
+        operation="background_response",
+        object_id=name.object_id,
+        records=[Record(name=name, ttl_ms=60_000)],
+    )
+    started = Operation(start_job=start)
+    assert (await link.submit(started, WAIT_S)).HasField("started_job")
+    return end, started
+
+
+async def until_started(store: HistoricStore, hold_id: bytes) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while hold_id not in store.job_by_id:  # noqa: ASYNC110 - a store in memory tells nobody
+            await asyncio.sleep(0.01)
+    assert not any(check.findings for check in await store.audit())
+
+
+@pytest.mark.parametrize("hold_survives", [True, False])
+async def test_a_lost_job_is_started_again(
+    cluster: Cluster, tmp_path: Path, *, hold_survives: bool
+) -> None:
+    """A job whose start was acknowledged is polled after the failover, with or without its hold.
+
+    It holds what it held, its object is its key's again, and it is charged once.
+    """
+    async with facade(cluster, tmp_path / "outbox") as (link, _):
+        async with cluster.core():
+            await charge(link)
+            standby = cluster.store.standby()
+            end, started = await begin(link)
+            hold_id = started.start_job.hold_id
+            if hold_survives:
+                hold = replace(cluster.store.hold_by_id[hold_id], job=HoldJob.NONE)
+                standby.hold_by_id[hold_id] = hold
+                for line_id in (hold.wallet_id, *hold.line_ids):
+                    standby.line_by_id[line_id].held += hold.amount_nano_usd
+        async with cluster.core(standby):
+            await charge(link)
+            await until_started(standby, hold_id)
+            held = standby.hold_by_id[hold_id].amount_nano_usd
+            assert held == cluster.store.hold_by_id[hold_id].amount_nano_usd > 0
+            ((_, _, object_id),) = standby.objects.by_name
+            assert object_id == "resp_1"
+            assert (await link.submit(end, WAIT_S)).settled.charged_nano_usd > 0
+            # What comes later of the start changes nothing.
+            late = await link.submit(started, WAIT_S)
+            assert late.error.reason == ERROR_REASON_ALREADY_RESOLVED
+    assert not standby.hold_by_id
+    assert not standby.job_by_id
+    assert not any(check.findings for check in await standby.audit())
+
+
+async def test_a_job_that_has_ended_is_not_started_again(cluster: Cluster, tmp_path: Path) -> None:
+    """Its start and its charge are both sent again: in this order or the other, it has ended."""
+    directory = tmp_path / "outbox"
+    async with cluster.core(), facade(cluster, directory) as (link, _):
+        await charge(link)
+        standby = cluster.store.standby()
+        end, _ = await begin(link)
+        assert (await link.submit(end, WAIT_S)).HasField("settled")
+    async with cluster.core(standby):
+        async with facade(cluster, tmp_path / "another") as (link, _):
+            # The one who polled was another worker, and is faster.
+            assert (await link.submit(end, WAIT_S)).settled.late
+        async with facade(cluster, directory) as (link, _):
+            before = list(directory.glob(f"*{SUFFIX}"))
+            assert before
+            await charge(link)
+            async with asyncio.timeout(WAIT_S):
+                while any(path.exists() for path in before):  # noqa: ASYNC110 - files tell nobody
+                    await asyncio.sleep(0.01)
+    assert not standby.hold_by_id
+    assert not standby.job_by_id
+    assert not (directory / REFUSED_NAME).exists()
+
+
 async def test_without_an_epoch_nothing_is_written(cluster: Cluster, tmp_path: Path) -> None:
     """A store that has no standby costs no file."""
     cluster.store.history = 0
@@ -180,9 +270,9 @@ def some(count: int) -> list[Operation]:
     return [Operation(settle=Settle(hold_id=new_id(), hold_token=b"t" * 99)) for _ in range(count)]
 
 
-async def keep(recent: RecentSettles, operations: list[Operation], epoch: int) -> None:
+async def keep(recent: RecentOperations, operations: list[Operation], epoch: int) -> None:
     for operation in operations:
-        recent.settled(operation, epoch)
+        recent.acknowledged(operation, epoch)
     await recent.flush()
 
 
@@ -193,7 +283,7 @@ def files(directory: Path) -> list[Path]:
 async def test_it_is_sent_in_the_order_of_its_acknowledgement(tmp_path: Path) -> None:
     """Oldest first, over files and epochs, and nothing that has the present epoch."""
     link, clock = Collector(), Time()
-    recent = RecentSettles(tmp_path, link, clock)
+    recent = RecentOperations(tmp_path, link, clock)
     await recent.start()
     operations = some(6)
     for number, operation in enumerate(operations):
@@ -210,7 +300,7 @@ async def test_it_is_sent_in_the_order_of_its_acknowledgement(tmp_path: Path) ->
 async def test_damage_costs_the_damaged_alone(tmp_path: Path, damage: str) -> None:
     """A torn tail or a flipped bit loses its own frame; every other settle is sent."""
     clock = Time()
-    recent = RecentSettles(tmp_path, Collector(), clock)
+    recent = RecentOperations(tmp_path, Collector(), clock)
     await recent.start()
     operations = some(5)
     await keep(recent, operations, epoch=1)
@@ -225,7 +315,7 @@ async def test_damage_costs_the_damaged_alone(tmp_path: Path, damage: str) -> No
         path.write_bytes(data)
         left = [*operations[:2], *operations[3:]]
     link = Collector()
-    after = RecentSettles(tmp_path, link)
+    after = RecentOperations(tmp_path, link)
     await after.start()
     after.heard(2)
     assert await link.got(4) == [operation.settle.hold_id for operation in left]
@@ -235,7 +325,7 @@ async def test_damage_costs_the_damaged_alone(tmp_path: Path, damage: str) -> No
 async def test_it_is_bounded_in_time(tmp_path: Path) -> None:
     """What is older than the bound goes, file by file."""
     clock = Time()
-    recent = RecentSettles(tmp_path, Collector(), clock)
+    recent = RecentOperations(tmp_path, Collector(), clock)
     await recent.start()
     await keep(recent, some(1), epoch=1)
     clock.now_ms += SEGMENT_MS
@@ -255,7 +345,7 @@ async def test_it_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(recent_module, "KEPT_BYTES_MAX", 1_000)
     monkeypatch.setattr(recent_module, "SEGMENT_BYTES_MAX", 300)
     clock = Time()
-    recent = RecentSettles(tmp_path, Collector(), clock)
+    recent = RecentOperations(tmp_path, Collector(), clock)
     await recent.start()
     operations = some(20)
     for operation in operations:

@@ -22,38 +22,39 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from mintgate.v1 import objects_pb2 as mintgate_dot_v1_dot_objects__pb2
 from mintgate.v1 import unit_pb2 as mintgate_dot_v1_dot_unit__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mintgate/v1/jobs.proto\x12\x0bmintgate.v1\x1a\x16mintgate/v1/unit.proto\"\xd5\x01\n\x08StartJob\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x11\n\tobject_id\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\x0c\x12\x15\n\rfirst_poll_ms\x18\x07 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x08 \x01(\x03\x12%\n\x05units\x18\t \x03(\x0b\x32\x16.mintgate.v1.UnitCount\x12\x10\n\x08variants\x18\n \x03(\t\"!\n\nStartedJob\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\x03\"\xae\x01\n\x08RenewJob\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x03\x12\x14\n\x0cnext_poll_ms\x18\x04 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\x03\x12%\n\x05units\x18\x06 \x03(\x0b\x32\x16.mintgate.v1.UnitCount\x12\x10\n\x08variants\x18\x07 \x03(\t\x12\r\n\x05state\x18\x08 \x01(\x0c\"T\n\nRenewedJob\x12\x18\n\x10metered_nano_usd\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x02 \x01(\x03\x12\x17\n\x0fnext_poll_at_ms\x18\x03 \x01(\x03\"\xdf\x02\n\x03Job\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0f\n\x07surface\x18\x08 \x01(\t\x12\x11\n\toperation\x18\t \x01(\t\x12\x11\n\tobject_id\x18\n \x01(\t\x12\r\n\x05state\x18\x0b \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x03\x12\x15\n\rcreated_at_ms\x18\r \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x0e \x01(\x03\x12\x16\n\x0elease_until_ms\x18\x0f \x01(\x03\x12\x0c\n\x04last\x18\x10 \x01(\x08\x12\x17\n\x0f\x61mount_nano_usd\x18\x11 \x01(\x03\x12\x18\n\x10metered_nano_usd\x18\x12 \x01(\x03\";\n\x0fStartJobRequest\x12(\n\tstart_job\x18\x01 \x01(\x0b\x32\x15.mintgate.v1.StartJob\"@\n\x10StartJobResponse\x12,\n\x0bstarted_job\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.StartedJob\";\n\x0fRenewJobRequest\x12(\n\trenew_job\x18\x01 \x01(\x0b\x32\x15.mintgate.v1.RenewJob\"@\n\x10RenewJobResponse\x12,\n\x0brenewed_job\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.RenewedJob\"3\n\x10\x43laimJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x10\n\x08lease_ms\x18\x02 \x01(\x03\"C\n\x11\x43laimJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.mintgate.v1.Job\x12\x0e\n\x06now_ms\x18\x02 \x01(\x03\x32\xeb\x01\n\x0bJobsService\x12G\n\x08StartJob\x12\x1c.mintgate.v1.StartJobRequest\x1a\x1d.mintgate.v1.StartJobResponse\x12J\n\tClaimJobs\x12\x1d.mintgate.v1.ClaimJobsRequest\x1a\x1e.mintgate.v1.ClaimJobsResponse\x12G\n\x08RenewJob\x12\x1c.mintgate.v1.RenewJobRequest\x1a\x1d.mintgate.v1.RenewJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mintgate/v1/jobs.proto\x12\x0bmintgate.v1\x1a\x19mintgate/v1/objects.proto\x1a\x16mintgate/v1/unit.proto\"\xfb\x01\n\x08StartJob\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x11\n\tobject_id\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\x0c\x12\x15\n\rfirst_poll_ms\x18\x07 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x08 \x01(\x03\x12%\n\x05units\x18\t \x03(\x0b\x32\x16.mintgate.v1.UnitCount\x12\x10\n\x08variants\x18\n \x03(\t\x12$\n\x07records\x18\x0b \x03(\x0b\x32\x13.mintgate.v1.Record\"!\n\nStartedJob\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x01 \x01(\x03\"\xae\x01\n\x08RenewJob\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x03\x12\x14\n\x0cnext_poll_ms\x18\x04 \x01(\x03\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\x03\x12%\n\x05units\x18\x06 \x03(\x0b\x32\x16.mintgate.v1.UnitCount\x12\x10\n\x08variants\x18\x07 \x03(\t\x12\r\n\x05state\x18\x08 \x01(\x0c\"T\n\nRenewedJob\x12\x18\n\x10metered_nano_usd\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x02 \x01(\x03\x12\x17\n\x0fnext_poll_at_ms\x18\x03 \x01(\x03\"\xdf\x02\n\x03Job\x12\x0f\n\x07hold_id\x18\x01 \x01(\x0c\x12\x12\n\nhold_token\x18\x02 \x01(\x0c\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0f\n\x07surface\x18\x08 \x01(\t\x12\x11\n\toperation\x18\t \x01(\t\x12\x11\n\tobject_id\x18\n \x01(\t\x12\r\n\x05state\x18\x0b \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x03\x12\x15\n\rcreated_at_ms\x18\r \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x0e \x01(\x03\x12\x16\n\x0elease_until_ms\x18\x0f \x01(\x03\x12\x0c\n\x04last\x18\x10 \x01(\x08\x12\x17\n\x0f\x61mount_nano_usd\x18\x11 \x01(\x03\x12\x18\n\x10metered_nano_usd\x18\x12 \x01(\x03\";\n\x0fStartJobRequest\x12(\n\tstart_job\x18\x01 \x01(\x0b\x32\x15.mintgate.v1.StartJob\"@\n\x10StartJobResponse\x12,\n\x0bstarted_job\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.StartedJob\";\n\x0fRenewJobRequest\x12(\n\trenew_job\x18\x01 \x01(\x0b\x32\x15.mintgate.v1.RenewJob\"@\n\x10RenewJobResponse\x12,\n\x0brenewed_job\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.RenewedJob\"3\n\x10\x43laimJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x10\n\x08lease_ms\x18\x02 \x01(\x03\"C\n\x11\x43laimJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.mintgate.v1.Job\x12\x0e\n\x06now_ms\x18\x02 \x01(\x03\x32\xeb\x01\n\x0bJobsService\x12G\n\x08StartJob\x12\x1c.mintgate.v1.StartJobRequest\x1a\x1d.mintgate.v1.StartJobResponse\x12J\n\tClaimJobs\x12\x1d.mintgate.v1.ClaimJobsRequest\x1a\x1e.mintgate.v1.ClaimJobsResponse\x12G\n\x08RenewJob\x12\x1c.mintgate.v1.RenewJobRequest\x1a\x1d.mintgate.v1.RenewJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mintgate.v1.jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTJOB']._serialized_start=64
-  _globals['_STARTJOB']._serialized_end=277
-  _globals['_STARTEDJOB']._serialized_start=279
-  _globals['_STARTEDJOB']._serialized_end=312
-  _globals['_RENEWJOB']._serialized_start=315
-  _globals['_RENEWJOB']._serialized_end=489
-  _globals['_RENEWEDJOB']._serialized_start=491
-  _globals['_RENEWEDJOB']._serialized_end=575
-  _globals['_JOB']._serialized_start=578
-  _globals['_JOB']._serialized_end=929
-  _globals['_STARTJOBREQUEST']._serialized_start=931
-  _globals['_STARTJOBREQUEST']._serialized_end=990
-  _globals['_STARTJOBRESPONSE']._serialized_start=992
-  _globals['_STARTJOBRESPONSE']._serialized_end=1056
-  _globals['_RENEWJOBREQUEST']._serialized_start=1058
-  _globals['_RENEWJOBREQUEST']._serialized_end=1117
-  _globals['_RENEWJOBRESPONSE']._serialized_start=1119
-  _globals['_RENEWJOBRESPONSE']._serialized_end=1183
-  _globals['_CLAIMJOBSREQUEST']._serialized_start=1185
-  _globals['_CLAIMJOBSREQUEST']._serialized_end=1236
-  _globals['_CLAIMJOBSRESPONSE']._serialized_start=1238
-  _globals['_CLAIMJOBSRESPONSE']._serialized_end=1305
-  _globals['_JOBSSERVICE']._serialized_start=1308
-  _globals['_JOBSSERVICE']._serialized_end=1543
+  _globals['_STARTJOB']._serialized_start=91
+  _globals['_STARTJOB']._serialized_end=342
+  _globals['_STARTEDJOB']._serialized_start=344
+  _globals['_STARTEDJOB']._serialized_end=377
+  _globals['_RENEWJOB']._serialized_start=380
+  _globals['_RENEWJOB']._serialized_end=554
+  _globals['_RENEWEDJOB']._serialized_start=556
+  _globals['_RENEWEDJOB']._serialized_end=640
+  _globals['_JOB']._serialized_start=643
+  _globals['_JOB']._serialized_end=994
+  _globals['_STARTJOBREQUEST']._serialized_start=996
+  _globals['_STARTJOBREQUEST']._serialized_end=1055
+  _globals['_STARTJOBRESPONSE']._serialized_start=1057
+  _globals['_STARTJOBRESPONSE']._serialized_end=1121
+  _globals['_RENEWJOBREQUEST']._serialized_start=1123
+  _globals['_RENEWJOBREQUEST']._serialized_end=1182
+  _globals['_RENEWJOBRESPONSE']._serialized_start=1184
+  _globals['_RENEWJOBRESPONSE']._serialized_end=1248
+  _globals['_CLAIMJOBSREQUEST']._serialized_start=1250
+  _globals['_CLAIMJOBSREQUEST']._serialized_end=1301
+  _globals['_CLAIMJOBSRESPONSE']._serialized_start=1303
+  _globals['_CLAIMJOBSRESPONSE']._serialized_end=1370
+  _globals['_JOBSSERVICE']._serialized_start=1373
+  _globals['_JOBSSERVICE']._serialized_end=1608
 # @@protoc_insertion_point(module_scope)

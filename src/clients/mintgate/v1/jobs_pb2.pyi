@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from mintgate.v1 import objects_pb2 as _objects_pb2
 from mintgate.v1 import unit_pb2 as _unit_pb2
 import builtins as _builtins
 import sys
@@ -22,7 +23,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class StartJob(_message.Message):
     """From now on the hold lives until the job's deadline, whether or not anybody
-    reports progress. Repeating it with the same values changes nothing.
+    reports progress. Repeating it with the same values changes nothing. A hold
+    that was lost with the last commits of a database is made again from its
+    token, as far as the money is there.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -37,6 +40,7 @@ class StartJob(_message.Message):
     TTL_MS_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     hold_token: _builtins.bytes
     """Reserved.hold_token."""
@@ -60,6 +64,10 @@ class StartJob(_message.Message):
 
     @_builtins.property
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[_objects_pb2.Record]:
+        """As in Settle."""
+
     def __init__(
         self,
         *,
@@ -73,10 +81,11 @@ class StartJob(_message.Message):
         ttl_ms: _builtins.int = ...,
         units: _abc.Iterable[_unit_pb2.UnitCount] | None = ...,
         variants: _abc.Iterable[_builtins.str] | None = ...,
+        records: _abc.Iterable[_objects_pb2.Record] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_poll_ms", b"first_poll_ms", "hold_id", b"hold_id", "hold_token", b"hold_token", "object_id", b"object_id", "operation", b"operation", "state", b"state", "surface", b"surface", "ttl_ms", b"ttl_ms", "units", b"units", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_poll_ms", b"first_poll_ms", "hold_id", b"hold_id", "hold_token", b"hold_token", "object_id", b"object_id", "operation", b"operation", "records", b"records", "state", b"state", "surface", b"surface", "ttl_ms", b"ttl_ms", "units", b"units", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintgate.v1 import error_pb2 as _error_pb2
 from mintgate.v1 import jobs_pb2 as _jobs_pb2
+from mintgate.v1 import objects_pb2 as _objects_pb2
 from mintgate.v1 import unit_pb2 as _unit_pb2
 import builtins as _builtins
 import sys
@@ -645,6 +646,7 @@ class Settle(_message.Message):
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     FIRST_BYTE_MS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     hold_token: _builtins.bytes
     """Reserved.hold_token."""
@@ -670,6 +672,12 @@ class Settle(_message.Message):
     def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Price variants that the answer states, for example "service_tier=flex"."""
 
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[_objects_pb2.Record]:
+        """What the provider keeps of the answer, at most 16; a repeat records
+        nothing. From facades only.
+        """
+
     def __init__(
         self,
         *,
@@ -685,10 +693,11 @@ class Settle(_message.Message):
         latency_ms: _builtins.int = ...,
         first_byte_ms: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
+        records: _abc.Iterable[_objects_pb2.Record] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_byte_ms", b"first_byte_ms", "hold_id", b"hold_id", "hold_token", b"hold_token", "http_status", b"http_status", "latency_ms", b"latency_ms", "model", b"model", "provider_request_id", b"provider_request_id", "reasoning_tokens", b"reasoning_tokens", "settled_by", b"settled_by", "status", b"status", "units", b"units", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_byte_ms", b"first_byte_ms", "hold_id", b"hold_id", "hold_token", b"hold_token", "http_status", b"http_status", "latency_ms", b"latency_ms", "model", b"model", "provider_request_id", b"provider_request_id", "reasoning_tokens", b"reasoning_tokens", "records", b"records", "settled_by", b"settled_by", "status", b"status", "units", b"units", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mintgate.v1 import error_pb2 as mintgate_dot_v1_dot_error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintgate/v1/objects.proto\x12\x0bmintgate.v1\x1a\x17mintgate/v1/error.proto\"-\n\nObjectName\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\"r\n\tNewObject\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12%\n\x04name\x18\x03 \x01(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\x03\"?\n\x14RecordObjectsRequest\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.mintgate.v1.NewObject\"3\n\x0eRecordedObject\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.mintgate.v1.Error\"E\n\x15RecordObjectsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.mintgate.v1.RecordedObject\"p\n\x0bOwnedObject\x12%\n\x04name\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\"\xa8\x01\n\x12\x46indObjectsRequest\x12\x17\n\rsecret_sha256\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06key_id\x18\x02 \x01(\tH\x00\x12\x10\n\x08provider\x18\x03 \x01(\t\x12&\n\x05names\x18\x04 \x03(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x06 \x01(\tB\x05\n\x03key\"r\n\x13\x46indObjectsResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12)\n\x07objects\x18\x03 \x03(\x0b\x32\x18.mintgate.v1.OwnedObject\x12\x0c\n\x04room\x18\x04 \x01(\x03\"\xcb\x01\n\x12ListObjectsRequest\x12\x17\n\rsecret_sha256\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06key_id\x18\x02 \x01(\tH\x00\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x14\n\x0coldest_first\x18\x07 \x01(\x08\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\t \x01(\tB\x05\n\x03key\"Y\n\x13ListObjectsResponse\x12)\n\x07objects\x18\x01 \x03(\x0b\x32\x18.mintgate.v1.OwnedObject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x14\x46orgetObjectsRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12&\n\x05names\x18\x03 \x03(\x0b\x32\x17.mintgate.v1.ObjectName\"*\n\x15\x46orgetObjectsResponse\x12\x11\n\tforgotten\x18\x01 \x01(\x05\x32\xe4\x02\n\x0eObjectsService\x12V\n\rRecordObjects\x12!.mintgate.v1.RecordObjectsRequest\x1a\".mintgate.v1.RecordObjectsResponse\x12P\n\x0b\x46indObjects\x12\x1f.mintgate.v1.FindObjectsRequest\x1a .mintgate.v1.FindObjectsResponse\x12P\n\x0bListObjects\x12\x1f.mintgate.v1.ListObjectsRequest\x1a .mintgate.v1.ListObjectsResponse\x12V\n\rForgetObjects\x12!.mintgate.v1.ForgetObjectsRequest\x1a\".mintgate.v1.ForgetObjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintgate/v1/objects.proto\x12\x0bmintgate.v1\x1a\x17mintgate/v1/error.proto\"-\n\nObjectName\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\"r\n\tNewObject\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12%\n\x04name\x18\x03 \x01(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x05 \x01(\x03\"M\n\x06Record\x12%\n\x04name\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x03\"?\n\x14RecordObjectsRequest\x12\'\n\x07objects\x18\x01 \x03(\x0b\x32\x16.mintgate.v1.NewObject\"3\n\x0eRecordedObject\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.mintgate.v1.Error\"E\n\x15RecordObjectsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.mintgate.v1.RecordedObject\"p\n\x0bOwnedObject\x12%\n\x04name\x18\x01 \x01(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x03 \x01(\x03\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x03\"\xa8\x01\n\x12\x46indObjectsRequest\x12\x17\n\rsecret_sha256\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06key_id\x18\x02 \x01(\tH\x00\x12\x10\n\x08provider\x18\x03 \x01(\t\x12&\n\x05names\x18\x04 \x03(\x0b\x32\x17.mintgate.v1.ObjectName\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x06 \x01(\tB\x05\n\x03key\"r\n\x13\x46indObjectsResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12)\n\x07objects\x18\x03 \x03(\x0b\x32\x18.mintgate.v1.OwnedObject\x12\x0c\n\x04room\x18\x04 \x01(\x03\"\xcb\x01\n\x12ListObjectsRequest\x12\x17\n\rsecret_sha256\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06key_id\x18\x02 \x01(\tH\x00\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x14\n\x0coldest_first\x18\x07 \x01(\x08\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\t \x01(\tB\x05\n\x03key\"Y\n\x13ListObjectsResponse\x12)\n\x07objects\x18\x01 \x03(\x0b\x32\x18.mintgate.v1.OwnedObject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x14\x46orgetObjectsRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12&\n\x05names\x18\x03 \x03(\x0b\x32\x17.mintgate.v1.ObjectName\"*\n\x15\x46orgetObjectsResponse\x12\x11\n\tforgotten\x18\x01 \x01(\x05\x32\xe4\x02\n\x0eObjectsService\x12V\n\rRecordObjects\x12!.mintgate.v1.RecordObjectsRequest\x1a\".mintgate.v1.RecordObjectsResponse\x12P\n\x0b\x46indObjects\x12\x1f.mintgate.v1.FindObjectsRequest\x1a .mintgate.v1.FindObjectsResponse\x12P\n\x0bListObjects\x12\x1f.mintgate.v1.ListObjectsRequest\x1a .mintgate.v1.ListObjectsResponse\x12V\n\rForgetObjects\x12!.mintgate.v1.ForgetObjectsRequest\x1a\".mintgate.v1.ForgetObjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,26 +36,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBJECTNAME']._serialized_end=112
   _globals['_NEWOBJECT']._serialized_start=114
   _globals['_NEWOBJECT']._serialized_end=228
-  _globals['_RECORDOBJECTSREQUEST']._serialized_start=230
-  _globals['_RECORDOBJECTSREQUEST']._serialized_end=293
-  _globals['_RECORDEDOBJECT']._serialized_start=295
-  _globals['_RECORDEDOBJECT']._serialized_end=346
-  _globals['_RECORDOBJECTSRESPONSE']._serialized_start=348
-  _globals['_RECORDOBJECTSRESPONSE']._serialized_end=417
-  _globals['_OWNEDOBJECT']._serialized_start=419
-  _globals['_OWNEDOBJECT']._serialized_end=531
-  _globals['_FINDOBJECTSREQUEST']._serialized_start=534
-  _globals['_FINDOBJECTSREQUEST']._serialized_end=702
-  _globals['_FINDOBJECTSRESPONSE']._serialized_start=704
-  _globals['_FINDOBJECTSRESPONSE']._serialized_end=818
-  _globals['_LISTOBJECTSREQUEST']._serialized_start=821
-  _globals['_LISTOBJECTSREQUEST']._serialized_end=1024
-  _globals['_LISTOBJECTSRESPONSE']._serialized_start=1026
-  _globals['_LISTOBJECTSRESPONSE']._serialized_end=1115
-  _globals['_FORGETOBJECTSREQUEST']._serialized_start=1117
-  _globals['_FORGETOBJECTSREQUEST']._serialized_end=1213
-  _globals['_FORGETOBJECTSRESPONSE']._serialized_start=1215
-  _globals['_FORGETOBJECTSRESPONSE']._serialized_end=1257
-  _globals['_OBJECTSSERVICE']._serialized_start=1260
-  _globals['_OBJECTSSERVICE']._serialized_end=1616
+  _globals['_RECORD']._serialized_start=230
+  _globals['_RECORD']._serialized_end=307
+  _globals['_RECORDOBJECTSREQUEST']._serialized_start=309
+  _globals['_RECORDOBJECTSREQUEST']._serialized_end=372
+  _globals['_RECORDEDOBJECT']._serialized_start=374
+  _globals['_RECORDEDOBJECT']._serialized_end=425
+  _globals['_RECORDOBJECTSRESPONSE']._serialized_start=427
+  _globals['_RECORDOBJECTSRESPONSE']._serialized_end=496
+  _globals['_OWNEDOBJECT']._serialized_start=498
+  _globals['_OWNEDOBJECT']._serialized_end=610
+  _globals['_FINDOBJECTSREQUEST']._serialized_start=613
+  _globals['_FINDOBJECTSREQUEST']._serialized_end=781
+  _globals['_FINDOBJECTSRESPONSE']._serialized_start=783
+  _globals['_FINDOBJECTSRESPONSE']._serialized_end=897
+  _globals['_LISTOBJECTSREQUEST']._serialized_start=900
+  _globals['_LISTOBJECTSREQUEST']._serialized_end=1103
+  _globals['_LISTOBJECTSRESPONSE']._serialized_start=1105
+  _globals['_LISTOBJECTSRESPONSE']._serialized_end=1194
+  _globals['_FORGETOBJECTSREQUEST']._serialized_start=1196
+  _globals['_FORGETOBJECTSREQUEST']._serialized_end=1292
+  _globals['_FORGETOBJECTSRESPONSE']._serialized_start=1294
+  _globals['_FORGETOBJECTSRESPONSE']._serialized_end=1336
+  _globals['_OBJECTSSERVICE']._serialized_start=1339
+  _globals['_OBJECTSSERVICE']._serialized_end=1695
 # @@protoc_insertion_point(module_scope)

@@ -81,6 +81,43 @@ class NewObject(_message.Message):
 Global___NewObject: _TypeAlias = NewObject  # noqa: Y015
 
 @_typing.final
+class Record(_message.Message):
+    """An object that came to be with a charge or a job, recorded in its
+    transaction for the hold's key and provider. It is never a reason to refuse:
+    a name that somebody has stays theirs, and what cannot be kept is left out.
+    It counts toward no limit, and so it always has an end.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    TTL_MS_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    ttl_ms: _builtins.int
+    """After so many milliseconds it is nobody's any more, 1..7,776,000,000; 0 or
+    more than that means that much.
+    """
+    @_builtins.property
+    def name(self) -> Global___ObjectName:
+        """As in NewObject."""
+
+    def __init__(
+        self,
+        *,
+        name: Global___ObjectName | None = ...,
+        note: _builtins.str = ...,
+        ttl_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "ttl_ms", b"ttl_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Record: _TypeAlias = Record  # noqa: Y015
+
+@_typing.final
 class RecordObjectsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

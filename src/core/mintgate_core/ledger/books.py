@@ -27,6 +27,8 @@ from mintgate_core.ledger.types import (
     JournalKind,
     Key,
     Line,
+    Record,
+    Subject,
 )
 from mintgate_core.ledger.windows import line_id_of
 
@@ -60,6 +62,8 @@ class Needs:
                 needs.line_ids.update(operation.token.line_ids)
             elif isinstance(operation, StartJob | RenewJob | Expire):
                 needs.job_ids.add(operation.hold_id)
+            if isinstance(operation, StartJob) and operation.token is not None:
+                needs.line_ids.update(operation.token.line_ids)
         return needs
 
 
@@ -92,6 +96,8 @@ class Books:
     gone_jobs: set[bytes] = field(default_factory=set)
     new_entries: list[Entry] = field(default_factory=list)
     new_details: list[ChargeDetail] = field(default_factory=list)
+    new_records: list[tuple[Subject, Record]] = field(default_factory=list)
+    """Objects to record unless somebody has them; they never decide about anything here."""
 
     @property
     def changed(self) -> bool:
@@ -182,6 +188,10 @@ class Books:
         """Note that a job changed."""
         if job.hold_id not in self.new_jobs:
             self.changed_jobs[job.hold_id] = job
+
+    def keep(self, subject: Subject, records: Iterable[Record]) -> None:
+        """Record objects for a hold's key."""
+        self.new_records.extend((subject, record) for record in records)
 
     def record(self, entry: Entry) -> None:
         """Append to the journal."""

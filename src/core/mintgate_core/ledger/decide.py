@@ -22,7 +22,14 @@ from mintgate_core.ledger.errors import (
     NotFound,
     WalletEmpty,
 )
-from mintgate_core.ledger.jobs import give_last_look, job_of, renew_job, start_job
+from mintgate_core.ledger.jobs import (
+    can_open_again,
+    give_last_look,
+    job_of,
+    open_again,
+    renew_job,
+    start_job,
+)
 from mintgate_core.ledger.limits import FIT_OUTPUT_TOKENS_FLOOR, FIT_SHARE_DIVISOR
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX, UNLIMITED
 from mintgate_core.ledger.operations import (
@@ -236,6 +243,8 @@ def _settle(books: Books, op: Settle) -> Answer:
     if hold is not None and hold.wallet_id != op.wallet_id:
         return NotFound("there is no such hold", field="hold_id")
     entry = settle_late(books, op) if hold is None else resolve_hold(books, hold, op)
+    # Not of a repeat: its key may have deleted the object since.
+    books.keep(op.token.subject, op.records)
     return _settled(entry, lines)
 
 
@@ -335,6 +344,8 @@ def _grant(books: Books, op: Grant) -> Answer:
 
 def _start_job(books: Books, op: StartJob) -> Answer:
     hold = _own_hold(books, op.hold_id, op.wallet_id)
+    if isinstance(hold, NotFound) and op.token is not None and can_open_again(books, op.token):
+        hold = open_again(books, op.token)
     return hold if isinstance(hold, LedgerError) else start_job(books, hold, op)
 
 

@@ -12,13 +12,14 @@ from mintgate_core.ledger.errors import IdReused, LeaseLost, LedgerError, NotFou
 from mintgate_core.ledger.limits import JOB_LAST_LOOK_MS, JOB_TTL_MS_MAX
 from mintgate_core.ledger.operations import (
     Answer,
+    HoldToken,
     Postponed,
     RenewedJob,
     RenewJob,
     StartedJob,
     StartJob,
 )
-from mintgate_core.ledger.types import Hold, HoldJob, Job, Measured
+from mintgate_core.ledger.types import Hold, HoldJob, Job, Measured, OnDisconnect
 
 
 def start_job(books: Books, hold: Hold, op: StartJob) -> Answer:
@@ -43,8 +44,40 @@ def start_job(books: Books, hold: Hold, op: StartJob) -> Answer:
     )
     hold.job = HoldJob.ALIVE
     hold.expires_at_ms = deadline_ms
+    books.keep(hold.subject, op.records)
     _report(books, hold, op.measured)
     return StartedJob(deadline_ms, hold.subject.key_id)
+
+
+def can_open_again(books: Books, token: HoldToken) -> bool:
+    """Whether the hold of a token is gone, and what it drew on is not."""
+    return token.hold_id not in books.holds and books.lines.keys() >= set(token.line_ids)
+
+
+def open_again(books: Books, token: HoldToken) -> Hold:
+    """The hold of a token that a failover lost with the last commits.
+
+    Its job goes on at the provider in any case, so it is never refused: what the lines have no
+    room for any more is not held, and its charge will be treated as an overrun.
+    """
+    lines = books.drawn_lines(token.wallet_id, token.line_ids)
+    amount = max(0, min(token.amount_nano_usd, *(line.room for line in lines)))
+    books.move(lines, held=amount)
+    hold = Hold(
+        hold_id=token.hold_id,
+        wallet_id=token.wallet_id,
+        line_ids=token.line_ids,
+        subject=token.subject,
+        amount_nano_usd=amount,
+        worst_nano_usd=token.amount_nano_usd,
+        output_tokens=0,
+        fitted=False,
+        reserved_at_ms=books.now_ms,
+        expires_at_ms=books.now_ms,
+        on_disconnect=OnDisconnect.ABORT,
+    )
+    books.open(hold)
+    return hold
 
 
 def _same_job(job: Job, op: StartJob) -> LedgerError | None:

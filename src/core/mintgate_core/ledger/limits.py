@@ -46,5 +46,10 @@ JOBS_CLAIMED_DEFAULT = 10
 
 NOTE_CHARACTERS_MAX = 200
 
+RECORDS_MAX = 16
+"""Objects at a provider that one charge or job brings with it."""
+RECORD_TTL_MS_MAX = 90 * 24 * 3_600_000
+"""Such objects count toward no limit: each was paid for, and lives so long at most."""
+
 ROTATION_GRACE_MS_MAX = 30 * 24 * 3_600_000
 """The longest that a rotated secret may go on to open its key."""

@@ -17,6 +17,7 @@ from mintgate_core.ledger.types import (
     Measured,
     OnDisconnect,
     RateLimits,
+    Record,
     SettledBy,
     Subject,
 )
@@ -119,6 +120,8 @@ class Settle:
     first_byte_ms: int = 0
     reasoning_tokens: int = 0
     provider_request_id: str = ""
+    records: tuple[Record, ...] = ()
+    """What the provider keeps of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,9 @@ class StartJob:
     first_poll_ms: int = 0
     ttl_ms: int = JOB_TTL_MS_DEFAULT
     measured: Measured = field(default_factory=Measured)
+    token: HoldToken | None = None
+    """The hold is made again from it where a failover lost it; None: it must be there."""
+    records: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,16 @@ class Subject:
     price_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object at a provider that comes to be with a charge or a job, for the hold's key."""
+
+    kind: str
+    object_id: str
+    ttl_ms: int
+    note: str = ""
+
+
 class HoldJob(enum.IntEnum):
     """Whether a hold is kept open by a job of the provider."""
 

@@ -16,13 +16,15 @@ from mintgate_core.ledger.limits import (
     JOB_WORD_CHARACTERS_MAX,
 )
 from mintgate_core.ledger.operations import HoldToken
-from mintgate_core.ledger.types import Measured
+from mintgate_core.ledger.types import Measured, Record
 from mintgate_core.service import requests
 
 ATTEMPT_MAX = 2**53
 
 
-def start_job(message: jobs_pb2.StartJob, token: HoldToken, measured: Measured) -> ops.StartJob:
+def start_job(
+    message: jobs_pb2.StartJob, token: HoldToken, measured: Measured, records: tuple[Record, ...]
+) -> ops.StartJob:
     """Tie the token's hold to a job."""
     return ops.StartJob(
         hold_id=token.hold_id,
@@ -36,6 +38,8 @@ def start_job(message: jobs_pb2.StartJob, token: HoldToken, measured: Measured) 
         first_poll_ms=_poll_ms(message.first_poll_ms, "first_poll_ms"),
         ttl_ms=_ttl_ms(message.ttl_ms or JOB_TTL_MS_DEFAULT),
         measured=measured,
+        token=token,
+        records=records,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from grpc import aio
@@ -12,11 +11,11 @@ from mintgate.v1 import objects_pb2, objects_pb2_grpc
 from mintgate_core.ledger import allowed, standing
 from mintgate_core.ledger.errors import Invalid, LedgerError, NotFound
 from mintgate_core.ledger.types import Key
-from mintgate_core.service import places, requests
+from mintgate_core.service import object_requests, places, requests
 from mintgate_core.service.errors import to_proto
 from mintgate_core.service.principal import Gatekeeper
 from mintgate_core.stores.base import Store
-from mintgate_core.stores.objects import EARLIEST, LATEST, NewObject, OwnedObject
+from mintgate_core.stores.objects import EARLIEST, LATEST, OwnedObject
 
 Context = aio.ServicerContext[Any, Any]
 Asking = objects_pb2.FindObjectsRequest | objects_pb2.ListObjectsRequest
@@ -24,15 +23,8 @@ Asking = objects_pb2.FindObjectsRequest | objects_pb2.ListObjectsRequest
 OBJECTS_RECORDED_MAX = 256
 """Objects in one call: as many answers as a facade may have waiting for it."""
 
-NAMES_MAX = 1_000
-"""Ids in one call: the longest list that a provider answers at once."""
-
-OBJECT_ID_CHARACTERS_MAX = 512
-OBJECT_NOTE_CHARACTERS_MAX = 512
-OBJECT_TTL_MS_MAX = 2**41
 SHA256_BYTES = 32
 
-_KIND = re.compile(r"[a-z0-9_]{1,32}")
 _PAGE_TOKEN = re.compile(r"(\d{1,15}):(.{1,512})", re.DOTALL)
 
 
@@ -52,7 +44,9 @@ class ObjectsService(objects_pb2_grpc.ObjectsServiceServicer):
         keys = await self._store.keys_by_id(sorted({one.key_id for one in asked}))
         known = [place for place, one in enumerate(asked) if one.key_id in keys]
         # A key that was revoked meanwhile owns what it created all the same: nobody else may.
-        objects = [_new_object(asked[place], keys[asked[place].key_id]) for place in known]
+        objects = [
+            object_requests.new_object(asked[place], keys[asked[place].key_id]) for place in known
+        ]
         answers: dict[int, LedgerError | None] = {}
         if objects:
             recorded = await self._store.objects.record(objects, self._objects_per_key)
@@ -65,7 +59,7 @@ class ObjectsService(objects_pb2_grpc.ObjectsServiceServicer):
     async def FindObjects(
         self, request: objects_pb2.FindObjectsRequest, context: Context
     ) -> objects_pb2.FindObjectsResponse:
-        names = _names(request.names)
+        names = object_requests.names(request.names)
         provider = requests.slug(request.provider, "provider")
         key = await self._asker(request, provider)
         found = await self._store.objects.owned(key.key_id, provider, names)
@@ -84,7 +78,7 @@ class ObjectsService(objects_pb2_grpc.ObjectsServiceServicer):
     ) -> objects_pb2.ListObjectsResponse:
         limit = requests.page_rows(request.page_size)
         provider = requests.slug(request.provider, "provider")
-        kind = _kind(request.kind)
+        kind = object_requests.kind(request.kind)
         start = EARLIEST if request.oldest_first else LATEST
         after = _place(request.page_token) if request.page_token else start
         key = await self._asker(request, provider)
@@ -105,7 +99,7 @@ class ObjectsService(objects_pb2_grpc.ObjectsServiceServicer):
     async def ForgetObjects(
         self, request: objects_pb2.ForgetObjectsRequest, context: Context
     ) -> objects_pb2.ForgetObjectsResponse:
-        names = _names(request.names, least=1)
+        names = object_requests.names(request.names, least=1)
         provider = requests.slug(request.provider, "provider")
         forgotten = await self._store.objects.forget(request.key_id, provider, names)
         return objects_pb2.ForgetObjectsResponse(forgotten=forgotten)
@@ -127,36 +121,6 @@ class ObjectsService(objects_pb2_grpc.ObjectsServiceServicer):
         if refusal := allowed(key, provider, ""):
             raise refusal
         return key
-
-
-def _new_object(message: objects_pb2.NewObject, key: Key) -> NewObject:
-    kind, object_id = _name(message.name)
-    return NewObject(
-        provider=requests.slug(message.provider, "provider"),
-        kind=kind,
-        object_id=object_id,
-        account_id=key.account_id,
-        key_id=key.key_id,
-        note=requests.text(message.note, "note", OBJECT_NOTE_CHARACTERS_MAX),
-        ttl_ms=requests.number(message.ttl_ms, "ttl_ms", OBJECT_TTL_MS_MAX),
-    )
-
-
-def _names(messages: Iterable[objects_pb2.ObjectName], *, least: int = 0) -> list[tuple[str, str]]:
-    names = [_name(message) for message in messages]
-    requests.number(len(names), "names", NAMES_MAX, least=least)
-    return names
-
-
-def _name(message: objects_pb2.ObjectName) -> tuple[str, str]:
-    object_id = requests.text(message.object_id, "object_id", OBJECT_ID_CHARACTERS_MAX, least=1)
-    return _kind(message.kind), object_id
-
-
-def _kind(value: str) -> str:
-    if not _KIND.fullmatch(value):
-        raise Invalid("kind must have 1 to 32 characters of a-z, 0-9 and _", field="kind")
-    return value
 
 
 def _place(token: str) -> tuple[int, str]:

@@ -25,7 +25,7 @@ from mintgate_core.ledger.errors import (
 from mintgate_core.ledger.limits import BATCH_OPERATIONS_MAX, NOTE_CHARACTERS_MAX
 from mintgate_core.ledger.operations import HoldToken, Operation
 from mintgate_core.ledger.types import EventStatus, Measured, SettledBy, Subject
-from mintgate_core.service import job_requests, places, requests
+from mintgate_core.service import job_requests, object_requests, places, requests
 from mintgate_core.service.admission import Admission
 from mintgate_core.service.desk import Desk
 from mintgate_core.service.errors import defect
@@ -147,8 +147,10 @@ class Operator:
             case "grant":
                 return await self._grant(caller, message.grant)
             case "start_job":
-                held, so_far = await self._of_job(caller, message.start_job)
-                return job_requests.start_job(message.start_job, held, so_far)
+                start = message.start_job
+                held, so_far = await self._of_job(caller, start)
+                records = object_requests.records(caller, start.records)
+                return job_requests.start_job(start, held, so_far, records)
             case "renew_job":
                 held, so_far = await self._of_job(caller, message.renew_job)
                 return job_requests.renew_job(message.renew_job, held, so_far)
@@ -254,6 +256,7 @@ class Operator:
             provider_request_id=requests.said(
                 message.provider_request_id, PROVIDER_REQUEST_ID_CHARACTERS_MAX
             ),
+            records=object_requests.records(caller, message.records),
         )
 
     async def _progress(self, caller: Principal, message: ledger_pb2.Progress) -> ops.Progress:

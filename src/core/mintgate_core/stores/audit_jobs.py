@@ -34,7 +34,7 @@ def of_objects() -> Query:
         "each key's objects are as many as were counted",
         "owned_object",
         "select 'key ' || key_id || ' has ' || sum(found) || ' objects, counted ' ||"
-        " sum(counted), null from (select key_id, count(*) as found, 0 as counted"
+        " sum(told), null from (select key_id, sum(counted) as found, 0 as told"
         " from owned_object group by key_id union all select key_id, 0, n from object_count) y"
-        " group by key_id having sum(found) <> sum(counted)",
+        " group by key_id having sum(found) <> sum(told)",
     )

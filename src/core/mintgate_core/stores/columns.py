@@ -13,7 +13,7 @@ JOB_COLUMNS = (
     " deadline"
 )
 OBJECT_COLUMNS = (
-    "provider, object_kind, object_id, account_id, key_id, note, created_at, expires_at"
+    "provider, object_kind, object_id, account_id, key_id, note, created_at, expires_at, counted"
 )
 JOURNAL_COLUMNS = (
     "op_id, kind, wallet_id, seq, key_id, line_ids, granted, held, actual, charged, absorbed,"

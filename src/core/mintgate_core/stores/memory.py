@@ -41,6 +41,7 @@ from mintgate_core.stores.base import (
 )
 from mintgate_core.stores.memory_audit import audit
 from mintgate_core.stores.memory_objects import MemoryObjects
+from mintgate_core.stores.objects import recorded
 
 
 class MemoryStore:
@@ -90,6 +91,7 @@ class MemoryStore:
         for entry in books.new_entries:
             self.entries.setdefault(entry.operation_id, {})[entry.kind] = entry
         self.details.extend(books.new_details)
+        self.objects.add(recorded(books))
         return answers
 
     def _load(self, needs: Needs) -> Books:

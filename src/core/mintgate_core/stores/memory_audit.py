@@ -137,7 +137,7 @@ def _jobs(store: MemoryStore) -> Iterator[str]:
 
 
 def _objects(store: MemoryStore) -> Iterator[str]:
-    found = Counter(one.key_id for one in store.objects.by_name.values())
+    found = Counter(one.key_id for one in store.objects.by_name.values() if one.counted)
     for key_id in {*found, *store.objects.counts}:
         if found[key_id] != store.objects.counts.get(key_id, 0):
             yield f"key {key_id} has {found[key_id]} objects, {store.objects.counts[key_id]} count"

@@ -25,6 +25,11 @@ class MemoryObjects:
         self.counts.update({k: n - self.counts[k] for k, n in records.counts.items()})
         return records.answers
 
+    def add(self, objects: Iterable[OwnedObject]) -> None:
+        """Take what came with a charge or a job, as far as nobody has it."""
+        for one in objects:
+            self.by_name.setdefault(one.name, one)
+
     async def owned(
         self, key_id: str, provider: str, names: Sequence[tuple[str, str]]
     ) -> list[OwnedObject]:
@@ -68,5 +73,5 @@ class MemoryObjects:
         removed = list(objects)
         for one in removed:
             del self.by_name[one.name]
-            self.counts[one.key_id] -= 1
+            self.counts[one.key_id] -= one.counted
         return len(removed)

@@ -6,6 +6,10 @@ Guarantees
     one object that race have one winner. A key never owns more objects than it may.
 
     Whoever changes a key's objects locks the row that counts them first, in order of the keys.
+
+    What a charge or a job brings with it is recorded in its transaction, by `apply`, and is not
+    counted: it needs no lock then, was paid for, and has an end. A name that is taken stays as it
+    is, which the primary key alone decides.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from mintgate_core.ledger.books import Books
 from mintgate_core.ledger.errors import IdReused, LedgerError, TooManyObjects
 
 Name = tuple[str, str, str]
@@ -38,6 +43,8 @@ class OwnedObject:
     created_at_ms: int = 0
     expires_at_ms: int = 0
     """When it is nobody's any more; 0: never."""
+    counted: bool = True
+    """Toward what its key may own."""
 
     @property
     def name(self) -> Name:
@@ -127,6 +134,29 @@ def decide_records(
     return records
 
 
+def recorded(books: Books) -> list[OwnedObject]:
+    """What a batch of operations records, each name once, in the order in which to write it.
+
+    The order is one everywhere, so that two who add the same objects wait for each other and
+    never in a circle.
+    """
+    found: dict[Name, OwnedObject] = {}
+    for subject, record in books.new_records:
+        one = OwnedObject(
+            provider=subject.provider,
+            kind=record.kind,
+            object_id=record.object_id,
+            account_id=subject.account_id,
+            key_id=subject.key_id,
+            note=record.note,
+            created_at_ms=books.now_ms,
+            expires_at_ms=books.now_ms + record.ttl_ms,
+            counted=False,
+        )
+        found.setdefault(one.name, one)
+    return [found[name] for name in sorted(found)]
+
+
 def _another_keys() -> IdReused:
     return IdReused("this object is another key's", field="object_id")
 
@@ -155,7 +185,7 @@ class ObjectBook(Protocol):
         """The objects of a key after a place, by creation."""
 
     async def count(self, key_id: str) -> int:
-        """How many objects a key has, those included whose time is over but which are there."""
+        """How many counted objects a key has, with those whose time is over but which are there."""
 
     async def forget(self, key_id: str, provider: str, names: Sequence[tuple[str, str]]) -> int:
         """Let go of objects of a key and return how many there were."""

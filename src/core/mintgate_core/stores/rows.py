@@ -171,7 +171,7 @@ def changed_job(value: Job) -> tuple[object, ...]:
 
 def owned_object(row: Row) -> OwnedObject:
     """An `owned_object` row."""
-    return OwnedObject(*row)
+    return OwnedObject(*[*row[:-1], bool(row[-1])])
 
 
 def object_row(value: OwnedObject) -> tuple[object, ...]:

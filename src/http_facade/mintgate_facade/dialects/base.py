@@ -222,7 +222,9 @@ class Ask:
     creates: str = ""
     """The kind of object that the answer becomes, under its own id; empty if it is not kept."""
     creates_for_ms: int = 0
-    """How long the provider keeps that object; 0: as long as it keeps answers."""
+    """How long the provider keeps that object; 0: until it is deleted. With a charge it is
+    recorded for so long, but for 90 days at most. With a job's start only what has an end is: the
+    rest is recorded by itself, and counts toward what its key may own."""
     made: Callable[[dict[str, Any]], Sequence[str]] | None = None
     """Of an answer that is one JSON document, and makes objects other than itself: their ids."""
     later: LaterWork | None = None

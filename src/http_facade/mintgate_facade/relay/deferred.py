@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mintgate.v1 import ledger_pb2
+from mintgate.v1 import ledger_pb2, objects_pb2
 from mintgate.v1.jobs_pb2 import StartJob
-from mintgate.v1.ledger_pb2 import Operation
+from mintgate.v1.ledger_pb2 import Operation, Progress
+from mintgate.v1.objects_pb2 import Record
 from mintgate.v1.unit_pb2 import UNIT_OUTPUT_TOKENS
 
 from mintgate_facade.dialects.base import BrokenAnswer, ObjectName, RefusedRequest
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("mintgate.jobs")
 
+ANNOUNCE_WAIT_S = 3.0
+"""How long a request waits for what it may cost to be in the ledger, as for its hold."""
 START_WAIT_S = 10.0
 """How long an answer waits for its job to be in the ledger; a core restarts within it."""
 OPENING_BYTES_MAX = 1 << 20
@@ -54,6 +57,8 @@ JOB_SLACK_MS = 3_600_000
 """After it: the job's last look, and clocks that differ."""
 
 _NOTE = "job:"
+
+Outcome: TypeAlias = Literal["progressed", "started_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +97,13 @@ class Deferrals:
             await exchange.send_whole(response.status, headers, opening)
             return
         object_id = meter.reading().provider_request_id
+        name, note = ObjectName(held.ask.creates, object_id), _note_of(held.ask.later)
         try:
-            await self._start(exchange, held, object_id)
-            name = ObjectName(held.ask.creates, object_id)
-            await self.objects.record(
-                held.reserved.key_id, exchange.target.slug, name, note=_note_of(held.ask.later)
-            )
+            await self._start(exchange, held, name, note)
+            if not held.ask.creates_for_ms:
+                # What is kept without an end counts toward what a key may own.
+                key_id, slug = held.reserved.key_id, exchange.target.slug
+                await self.objects.record(key_id, slug, name, note=note)
         except RefusedRequest:
             await self._cancel(exchange, admitted, held, object_id)
             if not held.deferred:
@@ -109,30 +115,51 @@ class Deferrals:
         else:
             await relay_rest(exchange, held, response, meter, opening)
 
-    async def _start(self, exchange: Exchange, held: Held, object_id: str) -> None:
+    async def announce(self, exchange: Exchange, held: Held, ttl_ms: int) -> None:
+        """Report the most that the work may cost, before it can begin.
+
+        A process that dies once the provider has begun, and before the job is started, leaves
+        work that nobody polls: the hold's expiry then charges this. Raises `RefusedRequest` (503).
+        """
+        progress = Progress(
+            hold_id=exchange.id,
+            hold_token=held.reserved.hold_token,
+            units=unit_counts(_worst(held)),
+            variants=held.ask.bound.variants,
+            ttl_ms=ttl_ms,
+        )
+        await self._submit(Operation(progress=progress), "progressed", ANNOUNCE_WAIT_S)
+
+    async def _start(self, exchange: Exchange, held: Held, name: ObjectName, note: str) -> None:
         """Make the hold that of a job. Raises `RefusedRequest` (503)."""
-        later = held.ask.later
-        if later is None:
-            raise LookupError("nothing goes on after this answer")
+        later = _later_of(held)
         start = StartJob(
             hold_id=exchange.id,
             hold_token=held.reserved.hold_token,
             surface=exchange.found.surface.name,
             operation=later.operation,
-            object_id=object_id,
+            object_id=name.id,
             state=later.state,
-            units=unit_counts(_worst(later, held)),
+            units=unit_counts(_worst(held)),
             variants=held.ask.bound.variants,
             ttl_ms=later.ttl_ms,
         )
+        if held.ask.creates_for_ms:
+            message = objects_pb2.ObjectName(kind=name.kind, object_id=name.id)
+            ttl_ms = held.ask.creates_for_ms + job_lives_ms(note)
+            start.records.append(Record(name=message, note=note, ttl_ms=ttl_ms))
+        await self._submit(Operation(start_job=start), "started_job", START_WAIT_S)
+        held.defer()
+
+    async def _submit(self, operation: Operation, expected: Outcome, wait_s: float) -> None:
+        """Wait for an outcome of the ledger. Raises `RefusedRequest` (503) for any other."""
         try:
-            result = await self.link.submit(Operation(start_job=start), START_WAIT_S)
+            result = await self.link.submit(operation, wait_s)
         except LinkAwayError:
             raise RefusedRequest(LEDGER_AWAY) from None
-        if not result.HasField("started_job"):
+        if not result.HasField(expected):
             _log.error("a job was not started: %s", result.error.message)
             raise RefusedRequest(LEDGER_AWAY)
-        held.defer()
 
     async def _cancel(
         self, exchange: Exchange, admitted: Admitted, held: Held, object_id: str
@@ -178,10 +205,17 @@ async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[byte
     return opening, True
 
 
-def _worst(later: LaterWork, held: Held) -> dict[int, int]:
+def _later_of(held: Held) -> LaterWork:
+    later = held.ask.later
+    if later is None:
+        raise LookupError("nothing goes on after this answer")
+    return later
+
+
+def _worst(held: Held) -> dict[int, int]:
     """What is charged for a job whose end is never known: the most that it may have made."""
     output_tokens = held.reserved.output_tokens * max(1, held.ask.bound.choices)
-    return {**later.units, UNIT_OUTPUT_TOKENS: output_tokens}
+    return {**_later_of(held).units, UNIT_OUTPUT_TOKENS: output_tokens}
 
 
 async def _charge_broken(held: Held) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from mintgate.v1 import ledger_pb2
 from mintgate.v1.ledger_pb2 import Reserved, Settle
+from mintgate.v1.objects_pb2 import ObjectName, Record
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS
 
-from mintgate_facade.dialects.base import ObjectName, Reading, RefusedRequest
+from mintgate_facade.dialects.base import Reading
 from mintgate_facade.relay.client_watch import ClientWatch
 from mintgate_facade.relay.holds import ActiveHold, ActiveHolds, unit_counts
 
@@ -20,14 +19,9 @@ if TYPE_CHECKING:
     from mintgate_facade.dialects.base import Ask, Failure, Meter
     from mintgate_facade.relay.charges import Charge, Charges
     from mintgate_facade.relay.exchange import Exchange
-    from mintgate_facade.relay.objects import Objects
-
-_log = logging.getLogger("mintgate.relay")
 
 DRAIN_WAIT_S = 60.0
 """How long the answer of a client that has left is read on, where its key says so."""
-ANSWER_KEPT_MS = 30 * 24 * 3_600_000
-"""OpenAI keeps a stored response for 30 days; what others keep longer is nobody's after that."""
 PROVIDER_REQUEST_ID_CHARACTERS_MAX = 128
 MADE_MAX = 16
 """Objects that one answer is recorded to have made; three previews are usual."""
@@ -43,7 +37,6 @@ class Held:
         reserved: Reserved,
         charges: Charges,
         holds: ActiveHolds,
-        objects: Objects,
     ) -> None:
         drains = reserved.on_disconnect == ledger_pb2.ON_DISCONNECT_DRAIN
         self.ask = ask
@@ -59,7 +52,6 @@ class Held:
         self._exchange = exchange
         self._charges = charges
         self._holds = holds
-        self._objects = objects
         self._released = False
         self._deferred = False
         self._settling: Span | None = None
@@ -104,38 +96,13 @@ class Held:
         if self._deferred and (self.meter is None or not self.meter.final):
             return
         charge = self.begin_charge(status)
-        # Beside the charge, so that the end of an answer waits for the longer of the two.
-        records = self.ask.creates and not self._deferred
-        recording = asyncio.ensure_future(self._record()) if records else None
         try:
             settled = await self._charges.durable(charge)
         finally:
             if self._settling is not None:
                 self._settling.end()
-            if recording is not None:
-                await recording
         if settled is not None:
             self._exchange.cost_nano_usd = settled.charged_nano_usd
-
-    async def _record(self) -> None:
-        """Record whose the stored answer is, or what it has made, before its end is told.
-
-        Without the record it is nobody's: its key gets a 404 for it, as any other key does.
-        """
-        reading = Reading() if self.meter is None else self.meter.reading()
-        itself = () if self.ask.made is not None else (reading.provider_request_id,)
-        for object_id in filter(None, (*reading.made[:MADE_MAX], *itself)):
-            name = ObjectName(self.ask.creates, object_id)
-            try:
-                await self._objects.record(
-                    self.reserved.key_id,
-                    self._exchange.target.slug,
-                    name,
-                    note=reading.note,
-                    ttl_ms=self.ask.creates_for_ms or ANSWER_KEPT_MS,
-                )
-            except RefusedRequest as refused:
-                _log.warning("a stored %s is nobody's: %s", name.kind, refused)
 
     def end_status(self) -> ledger_pb2.EventStatus.ValueType:
         """How a complete answer ended for its client."""
@@ -186,7 +153,24 @@ class Held:
             latency_ms=elapsed_ms,
             first_byte_ms=exchange.first_byte_ms or elapsed_ms,
             reasoning_tokens=reading.reasoning_tokens,
+            records=self._records(),
         )
+
+    def _records(self) -> list[Record]:
+        """Whose the stored answer is, or what it has made: told in the charge, before its end.
+
+        That of a job was told when the job was started.
+        """
+        reading = Reading() if self.meter is None else self.meter.reading()
+        if not self.ask.creates or self._deferred:
+            return []
+        itself = () if self.ask.made is not None else (reading.provider_request_id,)
+        names = [
+            ObjectName(kind=self.ask.creates, object_id=object_id)
+            for object_id in filter(None, (*reading.made[:MADE_MAX], *itself))
+        ]
+        ttl_ms = self.ask.creates_for_ms
+        return [Record(name=name, note=reading.note, ttl_ms=ttl_ms) for name in names]
 
     def _reading(self, *, completed: bool) -> Reading:
         reading = None if self.meter is None else self.meter.reading()

@@ -74,8 +74,8 @@ class History(Protocol):
     def heard(self, epoch: int) -> None:
         """Hear the store's epoch, with every answer."""
 
-    def settled(self, operation: Operation, epoch: int) -> None:
-        """Hear of a settle that was acknowledged under an epoch."""
+    def acknowledged(self, operation: Operation, epoch: int) -> None:
+        """Hear of a settle, or the start of a job, that was acknowledged under an epoch."""
 
 
 class Route(Protocol):
@@ -343,8 +343,8 @@ def _ignore(_count: int, _seconds: float) -> None:
 def _record(history: History, batch: list[_Slot], response: ApplyResponse) -> None:
     epoch = response.store_epoch
     for slot, result in zip(batch, response.results, strict=True):
-        if result.HasField("settled"):
-            history.settled(slot.operation, epoch)
+        if result.HasField("settled") or result.HasField("started_job"):
+            history.acknowledged(slot.operation, epoch)
     history.heard(epoch)
 
 

@@ -75,7 +75,7 @@ class Metered:
                 ask = ask.noted([each.note for each in found.objects])
         reserved = await self._reserve(exchange, admitted, ask)
         exchange.key_id = reserved.key_id
-        held = Held(exchange, ask, reserved, self.charges, self.holds, self.objects)
+        held = Held(exchange, ask, reserved, self.charges, self.holds)
         try:
             await self._forward(exchange, admitted, held)
         except BaseException:
@@ -136,6 +136,8 @@ class Metered:
             limit = exchange.output_bound_tokens = held.reserved.output_tokens
             body = exchange.dialect.with_output_limit(exchange.route, held.ask, limit)
         try:
+            if held.ask.later is not None:
+                await self.deferrals.announce(exchange, held, self.hold_ttl_ms)
             # Work that goes on begins with the request: who leaves now has begun it all the same.
             with held.watch if held.ask.later is None else contextlib.nullcontext():
                 response = await self.targets.open(exchange, admitted, body)

@@ -1,9 +1,9 @@
-"""Settles of the last minutes, kept so that a failover of the database loses none of them.
+"""What was acknowledged in the last minutes, kept so that a failover of the database loses nothing.
 
 A standby that takes over may lack the tail of its predecessor's log, and with it
-settles that were acknowledged. Each answer of the ledger names the store's
-history (its epoch); when that changes, what was acknowledged under another one
-is sent again. Settles are idempotent, so too many cost nothing but time.
+settles and starts of jobs that were acknowledged. Each answer of the ledger names
+the store's history (its epoch); when that changes, what was acknowledged under
+another one is sent again. Both are idempotent, so too many cost nothing but time.
 
 This is a second net: frames are written in batches without an fsync, so they
 survive the end of this process, but not that of its machine. A store without
@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
+from mintgate.v1.error_pb2 import ERROR_REASON_ALREADY_RESOLVED
 from mintgate.v1.ledger_pb2 import Operation, OperationResult
 
 from mintgate_facade.background import TaskSet
@@ -40,14 +41,14 @@ _log = logging.getLogger("mintgate.recent")
 _T = TypeVar("_T")
 
 KEPT_MS = 600_000
-"""How long an acknowledged settle is kept: far longer than a standby may lag behind."""
+"""How long an acknowledged operation is kept: far longer than a standby may lag behind."""
 KEPT_BYTES_MAX = 512 << 20
 """On disk, one worker; some 1,500 settles a second over the whole time."""
 SEGMENT_MS = 60_000
 """A file holds so much time, and goes as a whole when the last of it is too old."""
 SEGMENT_BYTES_MAX = 8 << 20
 """A file is read whole to be sent again."""
-BUFFER_SETTLES_MAX = 65_536
+BUFFER_OPERATIONS_MAX = 65_536
 """Not written yet; beyond it the oldest are given up, which the log says."""
 FLUSH_INTERVAL_S = 0.2
 REPLAY_BATCH_MAX = 256
@@ -87,7 +88,7 @@ class _Segment:
     newest_ms: int
 
 
-class RecentSettles:
+class RecentOperations:
     """Keeps what the link hears, and sends it again when the store's history has changed."""
 
     def __init__(
@@ -100,7 +101,7 @@ class RecentSettles:
         self._link = link
         self._now_ms = now_ms
         self._epoch = 0
-        self._buffer: deque[_Kept] = deque(maxlen=BUFFER_SETTLES_MAX)
+        self._buffer: deque[_Kept] = deque(maxlen=BUFFER_OPERATIONS_MAX)
         self._segments: list[_Segment] = []
         """Oldest first; touched in the disk's thread only, as is the next."""
         self._open: _Segment | None = None
@@ -123,12 +124,12 @@ class RecentSettles:
         try:
             await self.flush()
         except OSError as failure:
-            _log.warning("recent settles cannot be written: %s", failure)
+            _log.warning("recent operations cannot be written: %s", failure)
         await self._in_thread(self._let_go)
         self._disk.shutdown(wait=True)
 
-    def settled(self, operation: Operation, epoch: int) -> None:
-        """Keep a settle that was acknowledged under an epoch. On the hot path: one append."""
+    def acknowledged(self, operation: Operation, epoch: int) -> None:
+        """Keep what was acknowledged under an epoch. On the hot path: one append."""
         self._buffer.append(_Kept(operation, epoch, self._now_ms()))
         self._to_flush.set()
 
@@ -152,13 +153,13 @@ class RecentSettles:
             await self._to_flush.wait()
             await asyncio.sleep(FLUSH_INTERVAL_S)
             self._to_flush.clear()
-            if len(self._buffer) == BUFFER_SETTLES_MAX:
-                _log.warning("recent settles came faster than the disk took them")
+            if len(self._buffer) == BUFFER_OPERATIONS_MAX:
+                _log.warning("recent operations came faster than the disk took them")
             try:
                 await self.flush()
             except OSError as failure:
                 # The charge itself is durable in the ledger; this is the second net only.
-                _log.warning("recent settles cannot be written: %s", failure)
+                _log.warning("recent operations cannot be written: %s", failure)
 
     def _write(self, batch: Sequence[_Kept]) -> None:
         start = 0
@@ -193,7 +194,7 @@ class RecentSettles:
             self._remove(segment)
         size_bytes = sum(segment.file.size_bytes for segment in self._segments)
         while size_bytes > KEPT_BYTES_MAX and len(self._segments) > 1:
-            _log.warning("recent settles take more than %d bytes: the oldest go", KEPT_BYTES_MAX)
+            _log.warning("recent operations take more than %d bytes: the oldest go", KEPT_BYTES_MAX)
             size_bytes -= self._segments[0].file.size_bytes
             self._remove(self._segments[0])
 
@@ -220,7 +221,7 @@ class RecentSettles:
             try:
                 await self._replay()
             except OSError as failure:
-                _log.warning("recent settles cannot be sent again: %s", failure)
+                _log.warning("recent operations cannot be sent again: %s", failure)
                 await asyncio.sleep(REPLAY_RETRY_S)
                 self._to_replay.set()
 
@@ -234,10 +235,11 @@ class RecentSettles:
             for start in range(0, len(payloads), REPLAY_BATCH_MAX):
                 await self._send(_readable(payloads[start : start + REPLAY_BATCH_MAX]))
                 await asyncio.sleep(REPLAY_PAUSE_S)
-            # Every answer has put its settle into a file of the epoch that it came under.
+            # Every answer has put its operation into a file of the epoch that it came under.
             await self.flush()
             await self._in_thread(partial(self._remove, segment))
-            _log.warning("%d settles of %s were sent again", len(payloads), segment.file.path.name)
+            name = segment.file.path.name
+            _log.warning("%d operations of %s were sent again", len(payloads), name)
 
     def _of_another_epoch(self) -> list[_Segment]:
         if self._open is not None and self._open.epoch != self._epoch:
@@ -269,8 +271,13 @@ class RecentSettles:
                 await asyncio.sleep(REPLAY_RETRY_S)
 
     async def _refused(self, operation: Operation, result: OperationResult) -> None:
-        hold_id = operation.settle.hold_id.hex()
-        _log.error("the ledger refused charge %s for good: %s", hold_id, result.error.message)
+        job = operation.HasField("start_job")
+        if job and result.error.reason == ERROR_REASON_ALREADY_RESOLVED:
+            # It has ended since, and its hold with it.
+            return
+        hold_id = (operation.start_job if job else operation.settle).hold_id.hex()
+        what = "job" if job else "charge"
+        _log.error("the ledger refused %s %s for good: %s", what, hold_id, result.error.message)
         payload = operation.SerializeToString()
         await self._in_thread(partial(set_aside, self._directory, payload))
 
@@ -283,7 +290,7 @@ class RecentSettles:
                 await self._in_thread(self._adopt)
                 await self._in_thread(self._prune)
             except OSError as failure:
-                _log.warning("recent settles cannot be listed: %s", failure)
+                _log.warning("recent operations cannot be listed: %s", failure)
             self._to_replay.set()
 
     def _adopt(self) -> None:
@@ -313,7 +320,7 @@ def _readable(payloads: Sequence[bytes]) -> list[Operation]:
         try:
             found.append(_Kept.read(payload).operation)
         except (DecodeError, struct.error):
-            _log.exception("a recent settle cannot be read")
+            _log.exception("a recent operation cannot be read")
     return found
 
 

@@ -35,6 +35,7 @@ from mintgate_core.stores.conformance.late import LateConformance
 from mintgate_core.stores.conformance.meter import MeterConformance
 from mintgate_core.stores.conformance.objects import ObjectConformance
 from mintgate_core.stores.conformance.races import RaceConformance
+from mintgate_core.stores.conformance.records import RecordConformance
 from mintgate_core.stores.conformance.settles import SettleConformance
 from mintgate_core.stores.conformance.wallets import WalletConformance
 from mintgate_core.stores.conformance.windows import WindowConformance
@@ -48,6 +49,7 @@ __all__ = [
     "MeterConformance",
     "ObjectConformance",
     "RaceConformance",
+    "RecordConformance",
     "SettableClock",
     "SettleConformance",
     "StoreConformance",
@@ -73,5 +75,6 @@ class StoreConformance(
     MeterConformance,
     JobConformance,
     ObjectConformance,
+    RecordConformance,
 ):
     """All of it."""

@@ -204,7 +204,7 @@ class Tenant:
         used = measured(amount_nano_usd)
         return await self.apply(Progress(hold_id, self.account.wallet_id, used, ttl_ms))
 
-    async def start_job(self, token: HoldToken, **fields: Any) -> Answer:
+    async def start_job(self, token: HoldToken, /, **fields: Any) -> Answer:
         """Tie a hold to a job of the provider."""
         values: dict[str, Any] = {
             "surface": "surface-a",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from mintgate_core.ledger.errors import AlreadyResolved, IdReused, LeaseLost, NotFound
 from mintgate_core.ledger.limits import JOB_LAST_LOOK_MS, JOB_TTL_MS_MAX
@@ -104,6 +105,37 @@ class JobConformance:
         expect(await stranger.apply(unknown), NotFound)
         expect(await stranger.apply(RenewJob(new_id(), wallet_id, 1, 0)), NotFound)
         assert await store.claim_jobs(10, LEASE_MS) == []
+
+    async def test_lost_hold_is_made_again(self, store: Store, clock: SettableClock) -> None:
+        """A job that a failover lost with its hold starts again from the hold's token, once.
+
+        It holds what it held, is polled, and is charged as if nothing had been lost.
+        """
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint(cap_nano_usd=300)
+        token = replace(await tenant.reserve(key, 100), hold_id=new_id())
+        first = expect(await tenant.start_job(token, token=token, ttl_ms=DAY_MS), StartedJob)
+        assert first.deadline_ms == clock() + DAY_MS
+        assert used(await tenant.cap_line(key)) == used(await tenant.wallet()) == (200, 0)
+        assert await tenant.start_job(token, token=token, ttl_ms=DAY_MS) == first
+        assert used(await tenant.wallet()) == (200, 0)
+        (claimed,) = await store.claim_jobs(10, LEASE_MS)
+        assert (claimed.job.hold_id, claimed.hold.subject) == (token.hold_id, token.subject)
+        assert expect(await tenant.settle(token, 70), Settled).charged_nano_usd == 70
+        expect(await tenant.start_job(token, token=token), AlreadyResolved)
+
+    async def test_lost_hold_never_passes_a_cap(self, store: Store) -> None:
+        """Where the money is gone meanwhile, what is left is held, and the rest absorbed."""
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint(cap_nano_usd=150)
+        token = replace(await tenant.reserve(key, 100), hold_id=new_id())
+        expect(await tenant.start_job(token, token=token), StartedJob)
+        assert used(await tenant.cap_line(key)) == (150, 0)
+        assert await tenant.settle(token, 80) == Settled(80, 50, 30, False, 0)
+        none_left = replace(token, hold_id=new_id())
+        await tenant.recap(key, 0)
+        expect(await tenant.start_job(none_left, token=none_left), StartedJob)
+        assert used(await tenant.cap_line(key)) == (100, 50)
 
     async def test_job_ends_with_its_hold(self, store: Store) -> None:
         """A settle or a release takes the job away in the same transaction."""

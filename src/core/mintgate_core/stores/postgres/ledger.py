@@ -23,7 +23,9 @@ from mintgate_core.stores.columns import (
     JOB_COLUMNS,
     JOURNAL_COLUMNS,
     LINE_COLUMNS,
+    OBJECT_COLUMNS,
 )
+from mintgate_core.stores.objects import recorded
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.arrays import Bigints, Blobs, Texts, columns
 from mintgate_core.stores.postgres.session import Session
@@ -157,4 +159,5 @@ def writes(books: Books) -> list[Statement]:
     add(sql.INSERT_JOURNAL, JOURNAL_COLUMNS, map(rows.entry_row, books.new_entries))
     add(sql.INSERT_DETAILS, DETAIL_COLUMNS, map(rows.detail_row, books.new_details))
     add(sql.ADD_USAGE_HOURS, sql.USAGE_HOUR_COLUMNS, rows.usage_hours(books.new_details))
+    add(sql.ADD_OBJECTS, OBJECT_COLUMNS, map(rows.object_row, recorded(books)))
     return statements

@@ -35,12 +35,7 @@ SET_COUNTS = (
     " where t.key_id = d.key_id"
 )
 COUNT = "select n from object_count where key_id = %s"
-INSERT = (
-    f"insert into owned_object ({OBJECT_COLUMNS}) select * from unnest("
-    "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-    " %s::bigint[], %s::bigint[]) on conflict do nothing"
-    " returning provider, object_kind, object_id"
-)
+INSERT = sql.ADD_OBJECTS + " returning provider, object_kind, object_id"
 CHANGE = (
     "update owned_object o set note = d.note, expires_at = d.expires_at"
     " from unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[])"
@@ -52,7 +47,8 @@ BY_NAME = (
 )
 DELETE = (
     f"delete from owned_object o using {_NAMES} where {_NAMED} and o.key_id || '' = any(%s)"
-    " and (%s::bigint = 0 or (o.expires_at > 0 and o.expires_at <= %s)) returning o.key_id"
+    " and (%s::bigint = 0 or (o.expires_at > 0 and o.expires_at <= %s))"
+    " returning o.key_id, o.counted"
 )
 """With a time, only what is over by then: its key may have set a later one meanwhile. The key is
 an expression, so that a plan made while a key had few objects never reads all of them by it."""
@@ -191,9 +187,11 @@ async def _remove(
 ) -> int:
     """Delete these objects of these keys, count them down, and commit."""
     keys = Texts(sorted(key_ids))
-    counts = {row[0]: row[1] for row in await session.query(LOCK_COUNTS, [keys])}
+    # Of a key whose objects were never counted the row is made, so that there is a lock.
+    locked = await session.batch([(ADD_COUNTS, [keys]), (LOCK_COUNTS, [keys])])
+    counts = {row[0]: row[1] for row in locked[-1]}
     deleted = await session.query(DELETE, [*_name_arrays(names), keys, over_ms, over_ms])
-    for key_id, number in Counter(row[0] for row in deleted).items():
+    for key_id, number in Counter(row[0] for row in deleted if row[1]).items():
         counts[key_id] -= number
     await session.commit([(SET_COUNTS, _count_arrays(counts))])
     return len(deleted)

@@ -16,6 +16,7 @@ from mintgate_core.stores.columns import (
     JOURNAL_COLUMNS,
     KEY_COLUMNS,
     LINE_COLUMNS,
+    OBJECT_COLUMNS,
     REPLAY_COLUMNS,
     USAGE_COLUMNS,
 )
@@ -107,6 +108,7 @@ UPDATE_JOBS = _change("job", CHANGED_JOB_COLUMNS, "hold_id")
 DELETE_JOBS = "delete from job where hold_id = any(%s)"
 INSERT_JOURNAL = _from_arrays("journal", JOURNAL_COLUMNS)
 INSERT_DETAILS = _from_arrays("charge_detail", DETAIL_COLUMNS)
+ADD_OBJECTS = _from_arrays("owned_object", OBJECT_COLUMNS) + " on conflict do nothing"
 ADD_USAGE_HOURS = (
     _from_arrays("usage_hour", USAGE_HOUR_COLUMNS)
     + " on conflict (wallet_id, hour, key_id, provider, model) do update set "

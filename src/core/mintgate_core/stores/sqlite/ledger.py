@@ -11,6 +11,7 @@ from mintgate_core.ledger.operations import Answer, Operation
 from mintgate_core.ledger.types import Entry, JournalKind
 from mintgate_core.stores import rows
 from mintgate_core.stores.base import ClaimedJob
+from mintgate_core.stores.objects import recorded
 from mintgate_core.stores.sqlite import sql
 
 
@@ -80,3 +81,4 @@ def write(connection: sqlite3.Connection, books: Books) -> None:
     connection.executemany(sql.INSERT_JOURNAL, map(rows.entry_row, books.new_entries))
     connection.executemany(sql.INSERT_DETAIL, map(rows.detail_row, books.new_details))
     connection.executemany(sql.ADD_USAGE_HOUR, rows.usage_hours(books.new_details))
+    connection.executemany(sql.ADD_OBJECT, map(rows.object_row, recorded(books)))

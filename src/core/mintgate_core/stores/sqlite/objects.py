@@ -138,5 +138,5 @@ def _counts(connection: sqlite3.Connection, key_ids: Iterable[str]) -> dict[str,
 
 def _remove(connection: sqlite3.Connection, objects: Sequence[OwnedObject]) -> int:
     connection.executemany(DELETE, [one.name for one in objects])
-    connection.executemany(LOWER_COUNT, [(one.key_id,) for one in objects])
+    connection.executemany(LOWER_COUNT, [(one.key_id,) for one in objects if one.counted])
     return len(objects)

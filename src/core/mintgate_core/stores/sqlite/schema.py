@@ -276,12 +276,15 @@ _JOBS_AND_OBJECTS = (
     """,
 )
 
+_COUNTED = ("alter table owned_object add column counted integer not null default 1",)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_LEDGER, *_DIRECTORY, *_METER),
     _WINDOWS,
     _PLACES,
     _AUDIT,
     _JOBS_AND_OBJECTS,
+    _COUNTED,
 )
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 

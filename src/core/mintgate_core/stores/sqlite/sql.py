@@ -14,6 +14,7 @@ from mintgate_core.stores.columns import (
     JOURNAL_COLUMNS,
     KEY_COLUMNS,
     LINE_COLUMNS,
+    OBJECT_COLUMNS,
     REPLAY_COLUMNS,
     USAGE_COLUMNS,
 )
@@ -79,6 +80,7 @@ UPDATE_JOB = "update job set state = ?, due_at = ?, deadline = ? where hold_id =
 DELETE_JOB = "delete from job where hold_id = ?"
 INSERT_JOURNAL = insert("journal", JOURNAL_COLUMNS)
 INSERT_DETAIL = insert("charge_detail", DETAIL_COLUMNS)
+ADD_OBJECT = insert("owned_object", OBJECT_COLUMNS) + " on conflict do nothing"
 ADD_USAGE_HOUR = (
     "insert into usage_hour (wallet_id, hour, key_id, provider, model, "
     + USAGE_COLUMNS

@@ -33,6 +33,9 @@ from mintgate_facade.dialects.overheads import input_bound
 OUTPUT_TOKENS_MIN = 16
 """The smallest `max_output_tokens` that OpenAI accepts."""
 
+RESPONSE_KEPT_MS = 30 * 24 * 3_600_000
+"""OpenAI keeps a response for 30 days unless it is told not to."""
+
 _SHARED = "because all users of this gateway share one account at the provider"
 _FORBIDDEN = {
     "prompt": (
@@ -104,8 +107,8 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         body=request.body,
         stream=flag(document, "stream"),
         uses=(*content.files, *history),
-        # OpenAI keeps a response for 30 days unless it is told not to.
         creates="" if document.get("store") is False else "response",
+        creates_for_ms=RESPONSE_KEPT_MS,
         later=_later(document, flavor, delivered),
         delivered_input_tokens=delivered,
     )
