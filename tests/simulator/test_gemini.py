@@ -384,3 +384,30 @@ def test_a_video_is_there_after_some_looks(sim: Simulator, gemini_client: genai.
     assert done.response.generated_videos is not None
     (made,) = done.response.generated_videos
     assert gemini_client.files.download(file=made)[4:8] == b"ftyp"
+
+
+def test_a_batch_has_its_answers_when_it_has_ended(gemini_client: genai.Client) -> None:
+    """Each request is answered as if it came alone, and a bad one has its error."""
+    requests = [
+        types.InlinedRequest(contents="hello", metadata={"key": "a"}),
+        types.InlinedRequest(
+            contents="hello", config=types.GenerateContentConfig(candidate_count=99)
+        ),
+    ]
+    options = types.HttpOptions(headers={"x-simulate": "polls=1"})
+    batches = gemini_client.batches
+    config = types.CreateBatchJobConfig(http_options=options)
+    begun = batches.create(model=MODEL, src=requests, config=config)
+    assert begun.name is not None
+    assert batches.get(name=begun.name).dest is None
+    ended = batches.get(name=begun.name)
+    assert ended.state == types.JobState.JOB_STATE_SUCCEEDED
+    assert ended.dest is not None
+    assert ended.dest.inlined_responses is not None
+    good, bad = ended.dest.inlined_responses
+    assert good.response is not None
+    assert (good.response.text, good.metadata) == (TEXT, {"key": "a"})
+    assert bad.error is not None
+    batches.delete(name=begun.name)
+    with pytest.raises(errors.ClientError):
+        batches.get(name=begun.name)

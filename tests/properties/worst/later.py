@@ -1,4 +1,4 @@
-"""Requests whose answer is none yet: videos."""
+"""Requests whose answer is none yet: videos, and batches of Gemini's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Any
 from hypothesis import strategies as st
 from mintgate_core.pricing import Unit
 
-from tests.properties.worst.case import Case, Target, cards, json_case
+from tests.properties.worst.case import Case, Target, cards, json_case, up_to
+from tests.properties.worst.tokens import (
+    GEMINI_PICTURE_TOKENS,
+    PICTURE,
+    TEXTS,
+    TOKENS,
+    WRITTEN_MAX,
+    input_controls,
+)
+
+REQUESTS_MAX = 4
 
 
 @st.composite
@@ -25,3 +35,45 @@ def videos(draw: st.DrawFn, target: Target) -> Case:
         st.fixed_dictionaries({}, optional={"output": st.integers(0, 4)})
     )
     return json_case(card, document, controls)
+
+
+@st.composite
+def batches(draw: st.DrawFn, target: Target) -> Case:
+    """Any generations of one model: text and pictures, with and without a limit, reasoning."""
+    card = draw(cards(target, *TOKENS))
+    text = draw(st.sampled_from(TEXTS))
+    parts: list[Any] = [{"text": text}]
+    most, pictures = len(text.encode()), 0
+    if draw(st.booleans()):
+        data = PICTURE.partition(",")[2]
+        parts.append({"inlineData": {"mimeType": "image/png", "data": data}})
+        pictures = draw(up_to(GEMINI_PICTURE_TOKENS))
+        most += GEMINI_PICTURE_TOKENS
+    config: dict[str, Any] = {"candidateCount": draw(st.integers(1, 3))}
+    limit = draw(st.none() | st.integers(16, 5_000))
+    if limit is not None:
+        config["maxOutputTokens"] = limit
+    written = min(draw(up_to(WRITTEN_MAX)), card.max_output_tokens or WRITTEN_MAX)
+    item = {"request": {"contents": [{"parts": parts}], "generationConfig": config}}
+    window = card.context_window
+    controls = input_controls(draw, min(most, window) if window else most, writes=False)
+    return json_case(
+        card,
+        _batch(item, draw(st.integers(1, REQUESTS_MAX))),
+        {**controls, "output": written, "image_input": pictures},
+    )
+
+
+@st.composite
+def embeddings(draw: st.DrawFn, target: Target) -> Case:
+    """Any texts, whose answers state their tokens or do not."""
+    card = draw(cards(target, Unit.INPUT_TOKENS, named=lambda name: "embedding" in name))
+    text = draw(st.sampled_from(TEXTS))
+    item = {"request": {"content": {"parts": [{"text": text}]}}}
+    usage = draw(st.sampled_from(({}, {"usage": "none"})))
+    controls: dict[str, int | str] = {"input": draw(up_to(len(text.encode()))), **usage}
+    return json_case(card, _batch(item, draw(st.integers(1, REQUESTS_MAX))), controls)
+
+
+def _batch(item: dict[str, Any], requests: int) -> dict[str, Any]:
+    return {"batch": {"inputConfig": {"requests": {"requests": [item] * requests}}}}

@@ -140,6 +140,8 @@ class Route:
     """Of an owned row: fields of the object that hold an address at the provider, and the path
     that the client gets in its place; `{id}` in it is the object's. SDKs join it to the address
     of the gateway."""
+    described_by: str = ""
+    """Of a list: the query with which each of its objects is read, where that tells too much."""
     bears: frozenset[str] = frozenset()
     """Lower-case names of headers that a request may bear here, and on no other row."""
     of_key: Callable[[Key], bytes] | None = None

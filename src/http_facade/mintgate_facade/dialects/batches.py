@@ -7,6 +7,7 @@ from mintgate.v1.unit_pb2 import (
     UNIT_CACHE_WRITE_1H_TOKENS,
     UNIT_CACHE_WRITE_5M_TOKENS,
     UNIT_INPUT_IMAGE_TOKENS,
+    UNIT_OUTPUT_TOKENS,
     Unit,
 )
 
@@ -24,6 +25,7 @@ _UNITS = frozenset(
     {UNIT_INPUT_IMAGE_TOKENS, UNIT_CACHE_WRITE_5M_TOKENS, UNIT_CACHE_WRITE_1H_TOKENS}
 )
 """Kinds of input that the usage of a batch tells apart, or that cost as text does."""
+_TEXT = frozenset({UNIT_OUTPUT_TOKENS})
 
 
 class BoundSum:
@@ -78,7 +80,7 @@ def _refusal(ask: Ask) -> str:
         return "a request of a batch is neither streamed nor made in the background."
     if bound.variants:
         return "a service tier, speed or region has no batch price that this gateway knows."
-    if not _UNITS.issuperset(bound.input_units) or bound.output_units:
+    if not _UNITS.issuperset(bound.input_units) or not _TEXT.issuperset(bound.output_units):
         return "the usage of a batch does not tell sound and video apart. Send text and pictures."
     return ""
 

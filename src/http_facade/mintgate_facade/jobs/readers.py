@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.anthropic import batch as message_batch
 from mintgate_facade.dialects.dashscope.task_end import TASKS
+from mintgate_facade.dialects.gemini import batch as gemini_batch
 from mintgate_facade.dialects.gemini import videos
 from mintgate_facade.dialects.openai import background, batch
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
+    ("gemini", gemini_batch.OPERATION): gemini_batch.Batch(),
     ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
     **{("dashscope", operation): reader for operation, reader in TASKS.items()},

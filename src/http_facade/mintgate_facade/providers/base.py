@@ -255,10 +255,12 @@ def owned(
     )
 
 
-def google_kept(path: str, kind: str, field: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:
+def google_kept(
+    path: str, kind: str, field: str, *beyond: tuple[str, str], described_by: str = ""
+) -> tuple[Route, ...]:
     """`kept`, where lists are Google's: `field` and `nextPageToken`."""
     listed, *others = kept(path, kind, *beyond)
-    return (replace(listed, lists=field), *others)
+    return (replace(listed, lists=field, described_by=described_by), *others)
 
 
 def kept(path: str, kind: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:

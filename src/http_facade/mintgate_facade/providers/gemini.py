@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
-from mintgate_facade.dialects.gemini import GeminiDialect, videos
+from mintgate_facade.dialects.gemini import GeminiDialect, batch, videos
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -74,6 +74,15 @@ GEMINI = Provider(
                         "/upload/v1alpha/files",
                     )
                 ),
+                metered("POST", "/v1beta/models/{model}:batchGenerateContent", batch.OPERATION),
+                metered("POST", "/v1beta/models/{model}:asyncBatchEmbedContent", batch.EMBEDDING),
+                *google_kept(
+                    "/v1beta/batches",
+                    batch.KIND,
+                    "operations",
+                    ("POST", ":cancel"),
+                    described_by=batch.DESCRIBED_BY,
+                ),
                 metered("POST", "/v1beta/models/{model}:predictLongRunning", videos.OPERATION),
                 *(
                     owned("GET", path, videos.KIND, access, names=videos.files_of, lists=lists)
@@ -89,8 +98,6 @@ GEMINI = Provider(
                 *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
                 *denied(
                     DEFERRED,
-                    "/v1beta/models/{model}:asyncBatchEmbedContent",
-                    "/v1beta/models/{model}:batchGenerateContent",
                     "/v1beta/agents/*",
                     "/v1beta/batches/*",
                     "/v1beta/batchPredictionJobs/*",

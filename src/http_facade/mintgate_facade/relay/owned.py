@@ -221,6 +221,8 @@ class Owned:
     ) -> bytes | None:
         """One object's description; None when the provider has it no more."""
         path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}"
+        if exchange.route.described_by:
+            path = f"{path}?{exchange.route.described_by}"
         async with reads:
             response = await self.targets.read(exchange, admitted, path)
             try:

@@ -16,6 +16,7 @@ from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.twin import Around
 
 from . import pages, wire
+from .batches import VERBS, Batches
 from .caches import Caches
 from .videos import Videos
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 10_000
 ROOT = "https://generativelanguage.googleapis.com"
-_LONG_RUNNING = ":predictLongRunning"
+_LONG_RUNNING = "predictLongRunning"
 _DOWNLOAD = ":download"
 _VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 
@@ -43,10 +44,11 @@ class _Upload:
 
 @dataclass(slots=True)
 class KeepingGemini(Around):
-    """The twin, and what it keeps: files, caches and videos."""
+    """The twin, and what it keeps: files, caches, videos and batches."""
 
     _caches: Caches = field(default_factory=Caches)
     _videos: Videos = field(init=False)
+    _batches: Batches = field(init=False)
     _contents: dict[str, bytes] = field(default_factory=dict)
     """Of files that were made here."""
     _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
@@ -54,6 +56,7 @@ class KeepingGemini(Around):
 
     def __post_init__(self) -> None:
         self._videos = Videos(self._keep)
+        self._batches = Batches(self.twin)
 
     def respond(self, request: Request) -> Answer:
         """The answer about what is kept, or the twin's."""
@@ -61,18 +64,22 @@ class KeepingGemini(Around):
         if parts[0] == "upload" and parts[2:] == ["files"] and request.method == "POST":
             upload_id = request.query_value("upload_id")
             return self._begin(request) if upload_id is None else self._go_on(request, upload_id)
-        if parts[0] in _VERSIONS and parts[1:2] == ["files"]:
-            return self._file(request, parts[2:])
-        if parts[0] in _VERSIONS and parts[1:2] == ["cachedContents"]:
-            self._check_uris(request)
-            return self._caches.respond(request, parts[2:])
         self._check_uris(request)
-        if parts[0] in _VERSIONS and parts[1:2] == ["models"] and parts[2:]:
-            model, below = parts[2], parts[3:]
-            if below[:1] == ["operations"]:
-                return self._videos.respond(request, model, below[1:])
-            if model.endswith(_LONG_RUNNING) and request.method == "POST":
-                return self._videos.begin(request, model.removesuffix(_LONG_RUNNING))
+        match parts[1:] if parts[0] in _VERSIONS else []:
+            case ["files", *below]:
+                return self._file(request, below)
+            case ["cachedContents", *below]:
+                return self._caches.respond(request, below)
+            case ["batches", *below]:
+                return self._batches.respond(request, below)
+            case ["models", model, "operations", *below]:
+                return self._videos.respond(request, model, below)
+            case ["models", named] if request.method == "POST":
+                model, _, verb = named.partition(":")
+                if verb in VERBS:
+                    return self._batches.begin(request, model, verb)
+                if verb == _LONG_RUNNING:
+                    return self._videos.begin(request, model)
         return self.twin.respond(self._caches.used(request))
 
     def _check_uris(self, request: Request) -> None:

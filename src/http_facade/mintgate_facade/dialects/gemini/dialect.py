@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
 from mintgate_facade.dialects.checks import bounded_nesting, mapping
-from mintgate_facade.dialects.gemini import errors, models, videos
+from mintgate_facade.dialects.gemini import batch, errors, models, videos
 from mintgate_facade.dialects.gemini.answer import answer_meter
 from mintgate_facade.dialects.gemini.caches import cache_meter, cache_of, read_cache
 from mintgate_facade.dialects.gemini.embeddings import read_embedding
@@ -44,6 +44,10 @@ class GeminiDialect:
                 return read_embedding(request, batch=False)
             case "embed_batch":
                 return read_embedding(request, batch=True)
+            case batch.OPERATION:
+                return batch.read_batch(request, embeds=False)
+            case batch.EMBEDDING:
+                return batch.read_batch(request, embeds=True)
             case videos.OPERATION:
                 check_query(request)
                 return videos.read_video(request)
@@ -77,6 +81,8 @@ class GeminiDialect:
             return ChunkArrayMeter(ask)
         if route.operation == "cache":
             return cache_meter(ask)
+        if route.operation in {batch.OPERATION, batch.EMBEDDING}:
+            return batch.batch_meter(ask)
         if route.operation == videos.OPERATION:
             return videos.operation_meter(ask)
         return answer_meter(ask)

@@ -16,11 +16,20 @@ _EMBED = Terms(
     "input: the body's bytes; text only", "the text at three bytes a token, as it states no usage"
 )
 
+_BATCH = Terms(
+    "the sum of its requests, each bounded as if it came alone, at the batch price; inline ones",
+    "`usageMetadata` of its answers at the batch price; failed and cancelled ones are free",
+)
+
 TERMS: Mapping[str, Terms] = {
     "generate": _GENERATE,
     "stream": _GENERATE._replace(metered_by=f"{_GENERATE.metered_by}; that of the last chunk"),
     "embed": _EMBED,
     "embed_batch": _EMBED,
+    "batch": _BATCH,
+    "batch_embed": _BATCH._replace(
+        metered_by="`tokenCount` of its answers, else the text of all of them; failed ones are free"
+    ),
     "video": Terms(
         "`durationSeconds`, or eight, times `sampleCount`, at the price of the resolution or the "
         "standard one",
