@@ -26,6 +26,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("gemini", "batch"): later.batches,
     ("gemini", "batch_embed"): later.embeddings,
     ("gemini", "video"): later.videos,
+    ("openai", "xai_video"): later.clips,
 }
 """By the name of the dialect and the operation of the route."""
 TARGETS = [

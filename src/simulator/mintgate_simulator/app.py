@@ -79,7 +79,9 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         "elevenlabs": ElevenLabsTwin(),
         "deepgram": DeepgramTwin(),
     }
-    return Simulator({**twins, **vendor_twins()})
+    vendors = vendor_twins()
+    vendors["xai"] = Keeping(vendors["xai"], _OPENAI_FILES, keeps_responses=True)
+    return Simulator({**twins, **vendors})
 
 
 class Simulator:

@@ -19,6 +19,8 @@ from tests.properties.worst.tokens import (
 
 REQUESTS_MAX = 4
 
+ADDRESS = {"url": "https://media.invalid/a.png"}
+
 
 @st.composite
 def videos(draw: st.DrawFn, target: Target) -> Case:
@@ -77,3 +79,19 @@ def embeddings(draw: st.DrawFn, target: Target) -> Case:
 
 def _batch(item: dict[str, Any], requests: int) -> dict[str, Any]:
     return {"batch": {"inputConfig": {"requests": {"requests": [item] * requests}}}}
+
+
+@st.composite
+def clips(draw: st.DrawFn, target: Target) -> Case:
+    """A video of xAI's, of a stated length or the model's own, with pictures or without."""
+    card = draw(cards(target, Unit.OUTPUT_VIDEO_MS, Unit.INPUT_IMAGES))
+    asked = {
+        "duration": st.integers(1, 15),
+        "resolution": st.sampled_from(("480p", "720p", "1080p")),
+        "image": st.just(ADDRESS),
+        "reference_images": st.lists(st.just(ADDRESS), max_size=7),
+    }
+    document: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=asked))
+    controls: dict[str, int | str] = {"usage": "none"}
+    controls["output"] = draw(st.integers(0, document.get("duration", 15)))
+    return json_case(card, {"model": card.model, "prompt": "A hen", **document}, controls)

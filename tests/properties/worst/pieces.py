@@ -235,6 +235,14 @@ def timed_transcripts(draw: st.DrawFn, target: Target) -> Case:
 
 
 @st.composite
+def recordings_by_xai(draw: st.DrawFn, target: Target) -> Case:
+    """A recording that xAI writes down, by a model that is named or not."""
+    card = draw(cards(target, named=lambda name: name == "stt" or "transcribe" in name))
+    fields = {} if card.model == "stt" else {"model": card.model}
+    return form_case(card, fields, {"file": sounds.wav(draw(seconds()))}, controls=draw(USAGE))
+
+
+@st.composite
 def listened(draw: st.DrawFn, target: Target) -> Case:
     """A recording that is the body, with what the query adds to its price."""
     card = draw(cards(target, named=lambda name: name in {"nova-3", "nova-2", "base"}))

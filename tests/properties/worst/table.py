@@ -56,6 +56,7 @@ OWN: Mapping[tuple[str, str], Strategy] = {
     ("mistral", "speech"): pieces.speech_by_character,
     ("mistral", "transcription"): pieces.timed_transcripts,
     ("xai", "images"): pieces.pictures_by_count,
+    ("xai", "recording"): pieces.recordings_by_xai,
     ("xai", "speech"): pieces.speech_by_character,
 }
 """By the provider's slug and the operation; they go before the others."""

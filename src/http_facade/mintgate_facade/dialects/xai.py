@@ -1,13 +1,28 @@
-"""xAI's own routes: pictures by the piece, speech by the character (docs.x.ai, REST API)."""
+"""xAI's own routes: pictures, speech, recordings and videos (docs.x.ai, REST API)."""
 
 from __future__ import annotations
 
-from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED
-from mintgate.v1.unit_pb2 import UNIT_BILLED_TICKS, UNIT_INPUT_CHARACTERS, UNIT_OUTPUT_IMAGES
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_USAGE
+from mintgate.v1.unit_pb2 import (
+    UNIT_BILLED_TICKS,
+    UNIT_INPUT_AUDIO_MS,
+    UNIT_INPUT_CHARACTERS,
+    UNIT_OUTPUT_IMAGES,
+)
 
 from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
-from mintgate_facade.dialects.checks import choice, forbid, integer, model_name, text
+from mintgate_facade.dialects.checks import choice, forbid, integer, model_name, refused, text
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
+from mintgate_facade.dialects.media import (
+    MS_PER_S,
+    ROUNDING_MS,
+    bound_of,
+    charge_of,
+    is_true,
+    media_meter,
+    the_audio,
+    whole_ms,
+)
 from mintgate_facade.dialects.openai import Operation
 from mintgate_facade.dialects.pieces import (
     ask_for,
@@ -18,13 +33,18 @@ from mintgate_facade.dialects.pieces import (
 )
 from mintgate_facade.dialects.split import Units, count, fields
 from mintgate_facade.dialects.terms import Terms
+from mintgate_facade.dialects.xai_video import OPERATION, VIDEO
 
 IMAGES_MAX = 10
 SPEECH_CHARACTERS_MAX = 15_000
 SPEECH_MODEL = "tts"
 """The route names no model; its price is under the product's name."""
+RECORDING_MODEL = "stt"
+"""Where the form names none; all models cost the same."""
 _RESOLUTIONS = frozenset({"1k"})
 """What larger pictures cost is not known for every model."""
+_BY_ADDRESS = "What is at an address has no length that could be held beforehand. Upload a file."
+_CHANNELS = "What several channels cost is not known to this gateway. Leave it out."
 _FORBIDDEN = {
     "image": "Pictures to be changed are billed besides. Leave them out.",
     "images": "Pictures to be changed are billed besides. Leave them out.",
@@ -64,6 +84,32 @@ def read_speech(request: RequestView) -> Ask:
     return ask_for(request, SPEECH_MODEL, UNIT_INPUT_CHARACTERS, len(spoken))
 
 
+def read_recording(request: RequestView) -> Ask:
+    """Bound a recording that is written down by its own length, decoded from the upload."""
+    document = request.document
+    if document.get("url") is not None:
+        raise refused(_BY_ADDRESS, "url", "unsupported_parameter")
+    if is_true(document.get("multichannel", "")):
+        raise refused(_CHANNELS, "multichannel", "unsupported_parameter")
+    model = model_name(document) if document.get("model") is not None else RECORDING_MODEL
+    file = the_audio(request, "file")
+    whole_seconds_ms = -(-file.duration_max_ms // MS_PER_S) * MS_PER_S
+
+    def exact(answer: Document) -> Reading | None:
+        heard_ms = whole_ms(answer.get("duration"))
+        if heard_ms is None:
+            return None
+        return charge_of(model, {UNIT_INPUT_AUDIO_MS: heard_ms}, basis=SETTLED_BY_USAGE)
+
+    return Ask(
+        model=model,
+        bound=bound_of({UNIT_INPUT_AUDIO_MS: whole_seconds_ms + ROUNDING_MS}),
+        body=b"",
+        counted=charge_of(model, {UNIT_INPUT_AUDIO_MS: file.duration_ms}),
+        in_document=exact,
+    )
+
+
 OPERATIONS = {
     "images": Operation(
         read_picture,
@@ -77,6 +123,15 @@ OPERATIONS = {
         lambda ask, _: counted_meter(ask),
         Terms("the characters of the text", "the same characters"),
     ),
+    "recording": Operation(
+        read_recording,
+        lambda ask, _: media_meter(ask, one_document=True),
+        Terms(
+            "the length of the recording, decoded here before it is forwarded",
+            "the `duration` that the answer states; the decoded length when it states none",
+        ),
+    ),
+    OPERATION: VIDEO,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mintgate_facade.dialects import xai_video
 from mintgate_facade.dialects.anthropic import batch as message_batch
 from mintgate_facade.dialects.dashscope.task_end import TASKS
 from mintgate_facade.dialects.gemini import batch as gemini_batch
@@ -19,6 +20,7 @@ READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
     ("gemini", gemini_batch.OPERATION): gemini_batch.Batch(),
+    ("openai", xai_video.OPERATION): xai_video.Video(),
     ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
     **{("dashscope", operation): reader for operation, reader in TASKS.items()},

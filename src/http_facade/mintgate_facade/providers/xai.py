@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import re
 
-from mintgate_facade.dialects import xai
+from mintgate_facade.dialects import xai, xai_video
 from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
+from mintgate_facade.dialects.base import Access
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible, reasons
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    free,
+    local,
+    metered,
+    owned,
+    uploaded,
+)
 
 _SEARCH = (
     "Live search bills each source that it reads, without a limit that could be held beforehand. "
     "Search in your own code."
+)
+_DEFERRED = (
+    "A deferred answer can be read only once: by its client, or by this gateway, which must charge "
+    "for it. Leave 'deferred' out, and set 'stream' to read the answer as it is made."
+)
+_VIDEOS_GIVEN = (
+    "A video that is given has a length that is not known beforehand, and a price that is not "
+    "known to this gateway. Use POST /videos/generations."
 )
 _EDITS = "Changing pictures is not served. Use POST /images/generations."
 _NO_COUNT = "xAI does not count tokens in this shape. Use POST /v1/tokenize-text."
@@ -30,7 +48,7 @@ FLAVOR = Flavor(
     # Its server-side tools stop at `max_turns`, and a turn may hold any number of calls.
     hosted_search=False,
     forbidden={
-        "deferred": reasons.DEFERRED,
+        "deferred": _DEFERRED,
         "search_parameters": _SEARCH,
     },
     unbounded_models={"multi-agent": "lets several agents work in parallel"},
@@ -56,6 +74,11 @@ XAI = Provider(
                 metered("POST", "/embeddings", "embeddings"),
                 metered("POST", "/images/generations", "images"),
                 metered("POST", "/tts", "speech"),
+                uploaded("/stt", "recording", measured=True, repeated=frozenset({"keyterm"})),
+                metered("POST", "/videos/generations", xai_video.OPERATION),
+                owned("GET", "/videos/{id}", xai_video.KIND, Access.USE),
+                owned("GET", "/responses/{id}", "response", Access.USE),
+                owned("DELETE", "/responses/{id}", "response", Access.FORGET),
                 free("GET", "/tts/voices", "voices"),
                 free("POST", "/tokenize-text", "count_tokens"),
                 free("GET", "/language-models", "language_models"),
@@ -71,14 +94,13 @@ XAI = Provider(
                 *denied(reasons.ADMIN, "/models/{model}", method="DELETE"),
                 *denied(reasons.ADMIN, "/api-key", "/management/*"),
                 *denied(reasons.STORED, "/collections/*", "/custom-voices/*", "/documents/*"),
-                *denied(reasons.DEFERRED, "/chat/deferred-completion/*"),
-                *denied(compatible.UPLOAD, "/stt"),
+                *denied(_DEFERRED, "/chat/deferred-completion/*"),
                 *compatible.denied_paths_of_openai(
                     {
                         "/completions": compatible.LEGACY,
                         "/images/*": _EDITS,
                         "/responses/*": reasons.STORED,
-                        "/videos/*": reasons.DEFERRED,
+                        "/videos/*": _VIDEOS_GIVEN,
                     },
                     served=frozenset({"/embeddings"}),
                 ),

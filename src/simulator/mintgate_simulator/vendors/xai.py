@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mintgate_simulator import sounds
 from mintgate_simulator.answer import Whole
 from mintgate_simulator.anthropic import AnthropicTwin
+from mintgate_simulator.form import read_form
 from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, check, wire
 from mintgate_simulator.openai.usage import response_usage
 from mintgate_simulator.pictures import JPEG_BASE64
+from mintgate_simulator.refusal import Refusal
 
 from .surfaces import SurfacesTwin
 from .words import speech_of
+from .xai_videos import Videos
 
 if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.control import Controls
     from mintgate_simulator.openai.usage import Usage
-    from mintgate_simulator.refusal import Refusal
     from mintgate_simulator.request import Request
     from mintgate_simulator.twin import Twin
 
@@ -120,16 +123,31 @@ def _speak(request: Request, quirks: Quirks) -> Answer:
     return Whole(200, wire.headers(request, b"audio/mpeg", quirks.headers), speech_of(text))
 
 
+def _write_down(request: Request, quirks: Quirks) -> Answer:
+    """``/v1/stt``: a transcript, and how long the recording is."""
+    file = read_form(request).file("file")
+    seconds = None if file is None else sounds.seconds_of(bytes(file.content))
+    if seconds is None:
+        raise Refusal(400, "Could not read the audio file.")
+    word = {"text": "Hello", "start": 0.0, "end": seconds}
+    answer: dict[str, Any] = {"text": "Hello", "language": "English", "words": [word]}
+    if request.controls.usage:
+        answer["duration"] = round(seconds, 2)
+    return wire.whole(request, answer, account=quirks.headers)
+
+
 _PATHS = frozenset({"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/models"})
 
 
 def twin() -> Twin:
     """Answers as ``https://api.x.ai`` does."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
+    own = {
+        ("POST", "/v1/images/generations"): _draw,
+        ("POST", "/v1/stt"): _write_down,
+        ("POST", "/v1/tts"): _speak,
+    }
     return SurfacesTwin(
-        OpenAITwin(
-            QUIRKS,
-            {**routes, ("POST", "/v1/images/generations"): _draw, ("POST", "/v1/tts"): _speak},
-        ),
+        Videos(OpenAITwin(QUIRKS, {**routes, **own})),
         {"/v1/messages": ("/v1/messages", AnthropicTwin())},
     )

@@ -45,6 +45,8 @@ VIDEO = "video_task"
 TRANSCRIPT = "transcript_task"
 KIND = "task"
 """Of the object that the answer names."""
+KEPT_MS = 24 * 3_600_000
+"""A task is told of for a day after its end."""
 ASYNC_HEADER = "x-dashscope-async"
 
 PICTURES_MAX = 12
@@ -200,6 +202,7 @@ def _ask(
     return replace(
         ask,
         creates=KIND,
+        creates_for_ms=KEPT_MS,
         counted=charge_of(ask.model, units, variants),
         later=LaterWork(operation, orjson.dumps({"variants": variants}), units),
     )
