@@ -277,7 +277,7 @@ def test_spellings_of_json(gateway: Installation, dialect: str, content_type: st
         ("openai", "PUT", "/v1/embeddings", 405, "POST"),
         ("openai", "PATCH", "/openai/v1/responses", 405, "POST"),
         ("openai", "POST", "/openai/v1/models", 405, "GET"),
-        ("openai", "GET", "/v1/chat/completions", 403, "share one account"),
+        ("openai", "GET", "/v1/chat/completions/chat_of_nobody", 404, "chat_of_nobody"),
         ("openai", "GET", "/openai/v1/nothing", 404, "/nothing"),
         ("openai", "POST", "/openai/v1/chat/completions/x/y/z", 403, "share one account"),
         ("openai", "POST", "/openai/v1/../v1/chat/completions", 404, ""),

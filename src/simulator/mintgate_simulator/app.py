@@ -28,6 +28,7 @@ from .openai import OpenAITwin
 from .openai import wire as openai_wire
 from .openai.batches import Batches
 from .openai.conversations import Conversations
+from .openai.stored_chats import StoredChats
 from .openai.uploads import Uploads
 from .record import Record, Recorder
 from .refusal import Refusal
@@ -67,7 +68,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
     openai = Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches)
     twins: dict[str, Twin] = {
-        "openai": Conversations(Uploads(openai, openai)),
+        "openai": StoredChats(Conversations(Uploads(openai, openai))),
         "anthropic": Keeping(
             AnthropicTwin(),
             _ANTHROPIC_FILES,

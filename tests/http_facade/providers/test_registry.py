@@ -94,7 +94,7 @@ def test_the_gateways_own_paths_are_no_providers(path: str) -> None:
     [
         ("POST", "/openai/v1/nope", Policy.UNKNOWN, "no such path of openai"),
         ("POST", "/anthropic/", Policy.UNKNOWN, "no such path of anthropic"),
-        ("PUT", "/openai/v1/chat/completions", Policy.WRONG_METHOD, "use POST"),
+        ("PUT", "/openai/v1/chat/completions", Policy.WRONG_METHOD, "use GET or POST"),
         ("GET", "/v1/messages", Policy.WRONG_METHOD, "use POST"),
         ("POST", "/gemini/v1beta/models", Policy.WRONG_METHOD, "use GET"),
     ],

@@ -73,3 +73,21 @@ def test_objects_stand_as_the_provider_wrote_them() -> None:
     assert [each["id"] for each in answer["data"]] == ["a"]
     assert (answer["last_id"], answer["next_page"], answer["has_more"]) == ("b", "page_b", True)
     assert len(Page.of({}, OWNED).ids) == LIMIT
+
+
+def test_objects_are_filtered_by_what_they_have() -> None:
+    """A model picks where it is told, and entries of metadata pick each by itself."""
+    written = [
+        b'{"id":"a","model":"m","metadata":{"topic":"x","team":"y"}}',
+        b'{"id":"b","model":"n","metadata":{"topic":"x"}}',
+        b'{"id":"c","metadata":null}',
+    ]
+
+    def listed(query: dict[str, str]) -> str:
+        body = listing_body(written, Page(("a", "b", "c"), has_more=False), query)
+        return "".join(each["id"] for each in orjson.loads(body)["data"])
+
+    assert listed({"model": "m"}) == "ac"
+    assert listed({"metadata[topic]": "x"}) == "ab"
+    assert listed({"metadata[topic]": "x", "metadata[team]": "y"}) == "a"
+    assert listed({"model": "n", "metadata[topic]": "x"}) == "b"

@@ -114,6 +114,8 @@ class Route:
     """Of a row whose list is the provider's own, filtered."""
     lists: str = ""
     """The field of a list's answer that holds the objects, where it is Google's shape."""
+    oldest_first: bool = False
+    """Of a list: its order where none is asked for."""
     repeated: frozenset[str] = frozenset()
     """Fields of the form that may come more than once, besides names that end in `[]`."""
     reads: Callable[[Mapping[str, Any]], FileReader | None] | None = None

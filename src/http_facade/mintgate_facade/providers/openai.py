@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect, batch, stored
@@ -22,13 +23,17 @@ from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED, STORED
 _RETIRED = "OpenAI has retired this route with its last model. Use POST /v1/images/edits."
 
 _NO_VIDEOS = (
-    "OpenAI shut its video API (Sora) down on 24 September 2026. Ask a provider that still makes "
-    "videos."
+    "OpenAI shut its video API (Sora) down on 24 September 2026. Ask another provider for videos, "
+    "such as Gemini (Veo)."
 )
 
-_DIALECT = OpenAIDialect(Flavor(background=True, conversations=True))
+_DIALECT = OpenAIDialect(Flavor(background=True, conversations=True, keeps_chats=True))
 _BATCH_FILES = (("output_file_id", "file"), ("error_file_id", "file"))
 
+_LISTED_CHATS, *_SINGLE_CHATS = kept(
+    "/chat/completions", "chat_completion", ("POST", ""), ("GET", "/messages")
+)
+_CHATS = (replace(_LISTED_CHATS, oldest_first=True), *_SINGLE_CHATS)
 _ITEM = "/conversations/{id}/items/{item_id}"
 _CONVERSATIONS = (
     owned(
@@ -120,7 +125,7 @@ OPENAI = Provider(
                 local("/models"),
                 local("/models/{model}"),
                 *denied(ADMIN, "/models/{model}", method="DELETE"),
-                *denied(STORED, "/chat/completions", method="GET"),
+                *_CHATS,
                 owned(
                     "POST",
                     "/files",

@@ -8,7 +8,7 @@ Google: `pageSize`, `pageToken`; it answers a field of its own and `nextPageToke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -20,8 +20,10 @@ LIMIT_MAX = 100
 """Each object of a page is a request to the provider."""
 _PAGE = "page_"
 _CURSORS = frozenset({"after", "after_id", "before", "before_id", "page", "pageToken"})
-_FILTERS = ("purpose",)
-"""Query parameters that pick objects by a field of the same name."""
+_FILTERS = ("model", "purpose")
+"""Query parameters that pick objects by a field of the same name, where they have it."""
+_METADATA = "metadata["
+"""Begins one that picks them by an entry of their metadata: `metadata[topic]=demo`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,13 @@ def google_listing(field: str, described: Sequence[bytes], page: Page) -> bytes:
 def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str]) -> bytes:
     """Build the list; each object stands in it as the provider wrote it."""
     wanted = {name: query[name] for name in _FILTERS if name in query}
-    kept = [
-        body for body in described if not wanted or wanted.items() <= orjson.loads(body).items()
-    ]
+    entries = {
+        name.removeprefix(_METADATA).removesuffix("]"): value
+        for name, value in query.items()
+        if name.startswith(_METADATA)
+    }
+    filtered = bool(wanted or entries)
+    kept = [body for body in described if not filtered or _is_wanted(body, wanted.items(), entries)]
     head = {
         "object": "list",
         "has_more": page.has_more,
@@ -86,6 +92,15 @@ def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str
         "next_page": _PAGE + page.ids[-1] if page.has_more else None,
     }
     return orjson.dumps({**head, "data": [orjson.Fragment(body) for body in kept]})
+
+
+def _is_wanted(body: bytes, wanted: ItemsView[str, str], entries: Mapping[str, str]) -> bool:
+    document = orjson.loads(body)
+    metadata = document.get("metadata")
+    has = metadata if isinstance(metadata, dict) else {}
+    return all(document.get(name, value) == value for name, value in wanted) and all(
+        has.get(name) == value for name, value in entries.items()
+    )
 
 
 def _limit(text: str | None) -> int:

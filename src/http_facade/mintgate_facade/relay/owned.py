@@ -184,6 +184,8 @@ class Owned:
         """List what the key owns, each object as the provider describes it now."""
         kind = exchange.route.kind
         query = admitted.view.query
+        if exchange.route.oldest_first:
+            query = {"order": "asc", **query}
         named = [
             value
             for name, value in parse_qsl(admitted.view.query_string)

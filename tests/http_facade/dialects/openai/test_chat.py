@@ -50,6 +50,15 @@ def test_text_is_bounded_by_its_bytes(read: Read) -> None:
     assert 0 < ask.delivered_input_tokens <= ask.bound.input_tokens
 
 
+def test_a_chat_is_kept_where_that_is_asked_for(read: Read, refusal: Refusal) -> None:
+    """It then is an object of its key, at the vendor that can tell of it again."""
+    assert read("openai", "chat", chat()).creates == ""
+    assert read("openai", "chat", chat(store=False)).creates == ""
+    assert read("openai", "chat", chat(store=True)).creates == "chat_completion"
+    assert read("xai", "chat", chat(store=True)).creates == ""
+    assert refusal("openai", "chat", chat(store="yes")).failure.param == "store"
+
+
 @pytest.mark.parametrize(
     ("fields", "limit"),
     [

@@ -93,6 +93,8 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         stream=stream,
         hide_usage=hide,
         uses=tuple(content.files),
+        # Unlike a response, a chat is kept only where that is asked for.
+        creates="chat_completion" if flavor.keeps_chats and flag(document, "store") else "",
         delivered_input_tokens=delivered_input(tokens, text_size, content.media_tokens),
     )
 

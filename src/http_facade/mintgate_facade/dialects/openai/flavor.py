@@ -53,6 +53,8 @@ class Flavor:
     """Responses may be made in the background, and asked for by their id."""
     conversations: bool = False
     """Responses may read and extend a stored conversation."""
+    keeps_chats: bool = False
+    """A chat with `store` is kept, and may be read by its id."""
     hosted_search: bool = True
     """Web search in Responses stops at `max_tool_calls`."""
     forbidden: Mapping[str, str] = field(default_factory=dict)
