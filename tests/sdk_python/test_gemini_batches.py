@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -122,6 +124,58 @@ def test_it_is_the_keys_own(
     buyer.charged(DONE)
 
 
+def stored(sdk: genai.Client, *lines: Any) -> str:
+    """The name of a file of requests."""
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    file = sdk.files.upload(file=io.BytesIO(content), config={"mime_type": "jsonl"})
+    return file.name or ""
+
+
+def test_a_batch_of_a_file(
+    gateway: Installation, buyer: Buyer, sdk_of: Callable[..., genai.Client]
+) -> None:
+    """It is held for by the file, charged by the file of its answers, and both are the key's."""
+    sdk, other = sdk_of(buyer), Buyer.mint(gateway)
+    request = {
+        "contents": [{"parts": [{"text": "Hello"}]}],
+        "generation_config": {"max_output_tokens": 16},
+    }
+    name = stored(sdk, *({"key": str(n), "request": request} for n in range(REQUESTS)))
+    strange = sdk_of(other)
+    with pytest.raises(errors.ClientError) as caught:
+        strange.batches.create(model=MODEL, src=name)
+    assert caught.value.code == 404
+    begun = sdk.batches.create(model=MODEL, src=name)
+    (listed,) = sdk.batches.list()
+    read = sdk.batches.get(name=begun.name or "")
+    assert listed.dest == read.dest
+    assert read.dest is not None
+    assert read.dest.file_name is not None
+    lines = sdk.files.download(file=read.dest.file_name).splitlines()
+    assert [json.loads(line)["key"] for line in lines] == [str(n) for n in range(REQUESTS)]
+    with pytest.raises(errors.ClientError) as caught:
+        strange.files.download(file=read.dest.file_name)
+    assert caught.value.code == 404
+    other.untouched()
+    eventually(buyer.events, POLLED_WITHIN_S, "the charge")
+    buyer.charged(DONE)
+
+
+def test_a_file_that_nothing_bounds(
+    buyer: Buyer, upstream: Upstream, sdk_of: Callable[..., genai.Client]
+) -> None:
+    """It is stored, but no batch is made of it."""
+    sdk = sdk_of(buyer)
+    good = {"request": {"contents": [{"parts": [{"text": "Hello"}]}]}}
+    stored_elsewhere = {"fileData": {"fileUri": "https://media.invalid/a"}}
+    name = stored(sdk, good, {"request": {"contents": [{"parts": [stored_elsewhere]}]}})
+    seen = upstream.count
+    with pytest.raises(errors.ClientError, match="Line 2"):
+        sdk.batches.create(model=MODEL, src=name)
+    assert upstream.count == seen
+    buyer.untouched()
+
+
 def test_what_did_not_run_is_free(buyer: Buyer, sdk_of: Callable[..., genai.Client]) -> None:
     """A batch that was cancelled before anything was made costs nothing."""
     sdk = sdk_of(buyer, polls=1_000)
@@ -141,7 +195,7 @@ def test_what_may_not_be_made(
     refused: list[tuple[Callable[[], object], int]] = [
         (lambda: begin(sdk), 402),
         (lambda: begin(sdk, service_tier="flex"), 400),
-        (lambda: sdk.batches.create(model=MODEL, src="files/abc"), 400),
+        (lambda: sdk.batches.create(model=MODEL, src="files/abc"), 404),
     ]
     for attempt, status in refused:
         with pytest.raises(errors.ClientError) as caught:

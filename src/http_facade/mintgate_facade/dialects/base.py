@@ -131,7 +131,8 @@ class Route:
     made_at: str = "id"
     """Of a row that makes an object: where the answer names it, for example "file.id"."""
     kept_ms: int = 0
-    """Of the same: how long the provider keeps it; 0: until it is deleted."""
+    """Of the same, and of what an answer names: how long the provider keeps it; 0: until it is
+    deleted."""
     sized_by: str = ""
     """Of the same: the field of the body that says how many bytes it will have. They are bounded
     as those of a file that comes whole."""
@@ -143,7 +144,8 @@ class Route:
     that the client gets in its place; `{id}` in it is the object's. SDKs join it to the address
     of the gateway."""
     described_by: str = ""
-    """Of a list: the query with which each of its objects is read, where that tells too much."""
+    """Of an owned row: the query that makes the provider describe an object and leave out what is
+    too long to be read whole."""
     bears: frozenset[str] = frozenset()
     """Lower-case names of headers that a request may bear here, and on no other row."""
     of_key: Callable[[Key], bytes] | None = None

@@ -27,6 +27,11 @@ _UNITS = frozenset(
 """Kinds of input that the usage of a batch tells apart, or that cost as text does."""
 _TEXT = frozenset({UNIT_OUTPUT_TOKENS})
 
+LINE_BYTES_MAX = 8 << 20
+"""Of one request, or one answer, in a file of them; a whole file has its own limit."""
+_SEPARATORS = (b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
+"""Where a reader of lines other than ours might cut one; JSON can write each as an escape."""
+
 
 class BoundSum:
     """Adds up what the requests of a batch can cost."""
@@ -83,6 +88,12 @@ def _refusal(ask: Ask) -> str:
     if not _UNITS.issuperset(bound.input_units) or not _TEXT.issuperset(bound.output_units):
         return "the usage of a batch does not tell sound and video apart. Send text and pictures."
     return ""
+
+
+def check_line(line: bytes, where: str) -> None:
+    """Raise `RefusedRequest` for a line that is two to another reader."""
+    if any(separator in line for separator in _SEPARATORS):
+        raise refused(f"{where} has a line separator in it. Write it as an escape.")
 
 
 def numbered(failure: RefusedRequest, where: str) -> RefusedRequest:

@@ -8,7 +8,7 @@ from mintgate_facade.dialects import xai_video
 from mintgate_facade.dialects.anthropic import batch as message_batch
 from mintgate_facade.dialects.dashscope.task_end import TASKS
 from mintgate_facade.dialects.gemini import batch as gemini_batch
-from mintgate_facade.dialects.gemini import videos
+from mintgate_facade.dialects.gemini import batch_end, videos
 from mintgate_facade.dialects.openai import background, batch
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
-    ("gemini", gemini_batch.OPERATION): gemini_batch.Batch(),
     ("openai", xai_video.OPERATION): xai_video.Video(),
+    ("gemini", gemini_batch.OPERATION): batch_end.Batch(),
     ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
     **{("dashscope", operation): reader for operation, reader in TASKS.items()},

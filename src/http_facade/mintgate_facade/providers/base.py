@@ -256,11 +256,24 @@ def owned(
 
 
 def google_kept(
-    path: str, kind: str, field: str, *beyond: tuple[str, str], described_by: str = ""
+    path: str,
+    kind: str,
+    field: str,
+    *beyond: tuple[str, str],
+    described_by: str = "",
+    names: Callable[[Mapping[str, Any]], Sequence[ObjectName]] | None = None,
+    kept_ms: int = 0,
 ) -> tuple[Route, ...]:
-    """`kept`, where lists are Google's: `field` and `nextPageToken`."""
-    listed, *others = kept(path, kind, *beyond)
-    return (replace(listed, lists=field, described_by=described_by), *others)
+    """`kept`, where lists are Google's: `field` and `nextPageToken`.
+
+    The list and the object itself name others (`names`), which live for `kept_ms`.
+    """
+    listed, read, *others = kept(path, kind, *beyond)
+    return (
+        replace(listed, lists=field, described_by=described_by, names=names, kept_ms=kept_ms),
+        replace(read, described_by=described_by, names=names, kept_ms=kept_ms),
+        *others,
+    )
 
 
 def kept(path: str, kind: str, *beyond: tuple[str, str]) -> tuple[Route, ...]:

@@ -6,6 +6,8 @@ import re
 
 from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.dialects.gemini import GeminiDialect, batch, videos
+from mintgate_facade.dialects.gemini.batch_file import BatchFile
+from mintgate_facade.dialects.gemini.content import FILE_KEPT_MS
 from mintgate_facade.providers.base import (
     Provider,
     Surface,
@@ -16,12 +18,22 @@ from mintgate_facade.providers.base import (
     metered,
     owned,
 )
-from mintgate_facade.providers.reasons import ADMIN, BYPASS, DEFERRED
+from mintgate_facade.providers.reasons import ADMIN, BYPASS
 
 _STORED = (
-    "Objects stored at the provider are not served: all users of this gateway share one account "
-    "there. Send the content as inlineData."
+    "What is searched or spoken with at the provider is not served: all users of this gateway "
+    "share one account there. Send the content inline, as a file of yours, or in a cache."
 )
+_UNBOUNDED = (
+    "It runs turns and tools whose cost nothing in the request bounds. Use generateContent, its "
+    "stream, or a batch."
+)
+_TUNED = "Nothing in a request for tuning bounds what it costs. Use the models as they are."
+_BATCHES = (
+    "Batches are made with :batchGenerateContent and :asyncBatchEmbedContent, and then read, "
+    "listed, cancelled and deleted."
+)
+_OPERATION = "Operations are read below the model that works on them."
 _COMPATIBLE = "Gemini's OpenAI-compatible surface is not served. Use the Google Gen AI SDK."
 _OPERATIONS = "/v1beta/models/{model}/operations"
 _EXTENDED = (
@@ -67,7 +79,14 @@ GEMINI = Provider(
                 local("/v1beta/models"),
                 local("/v1beta/models/{model}"),
                 *(
-                    owned("POST", path, "file", Access.UPLOAD, body=BodyKind.BYTES)
+                    owned(
+                        "POST",
+                        path,
+                        "file",
+                        Access.UPLOAD,
+                        body=BodyKind.BYTES,
+                        reads=lambda _fields: BatchFile(),
+                    )
                     for path in (
                         "/upload/v1beta/files",
                         "/upload/v1/files",
@@ -82,10 +101,20 @@ GEMINI = Provider(
                     "operations",
                     ("POST", ":cancel"),
                     described_by=batch.DESCRIBED_BY,
+                    names=batch.files_of,
+                    kept_ms=FILE_KEPT_MS,
                 ),
                 metered("POST", "/v1beta/models/{model}:predictLongRunning", videos.OPERATION),
                 *(
-                    owned("GET", path, videos.KIND, access, names=videos.files_of, lists=lists)
+                    owned(
+                        "GET",
+                        path,
+                        videos.KIND,
+                        access,
+                        names=videos.files_of,
+                        lists=lists,
+                        kept_ms=FILE_KEPT_MS,
+                    )
                     for path, access, lists in (
                         (_OPERATIONS, Access.LIST, "operations"),
                         (f"{_OPERATIONS}/{{id}}", Access.USE, ""),
@@ -97,17 +126,15 @@ GEMINI = Provider(
                 *google_kept("/v1beta/files", "file", "files", ("GET", ":download")),
                 *denied(_PER_PICTURE, "/v1beta/models/{model}:predict"),
                 *denied(
-                    DEFERRED,
+                    _UNBOUNDED,
                     "/v1beta/agents/*",
-                    "/v1beta/batches/*",
-                    "/v1beta/batchPredictionJobs/*",
                     "/v1beta/environments/*",
                     "/v1beta/interactions/*",
-                    "/v1beta/operations/*",
                     "/v1beta/triggers/*",
-                    "/v1beta/tunedModels/*",
-                    "/v1beta/tuningJobs/*",
                 ),
+                *denied(_TUNED, "/v1beta/tunedModels/*", "/v1beta/tuningJobs/*"),
+                *denied(_BATCHES, "/v1beta/batches/*", "/v1beta/batchPredictionJobs/*"),
+                *denied(_OPERATION, "/v1beta/operations/*"),
                 *denied(
                     _STORED,
                     "/v1beta/corpora/*",

@@ -115,7 +115,7 @@ class Owned:
     ) -> None:
         response = await self.targets.open(exchange, admitted, admitted.view.body)
         try:
-            await self._relay(exchange, response, found, note)
+            await self._relay(exchange, admitted, response, found, note)
         finally:
             response.close()
 
@@ -136,6 +136,7 @@ class Owned:
     async def _relay(
         self,
         exchange: Exchange,
+        admitted: Admitted,
         response: aiohttp.ClientResponse,
         found: FindObjectsResponse,
         note: str,
@@ -154,6 +155,15 @@ class Owned:
             return
         if route.access is Access.FORGET:
             await self.objects.forget(found.key_id, slug, _named(exchange))
+        if route.described_by:
+            # Too long to be read whole. What it names is read once more and by itself, after it:
+            # so nothing is in it that is not there.
+            described = await self._read(exchange, admitted, exchange.match.upstream_path)
+            if described is None:
+                raise RefusedRequest(UNREADABLE)
+            await self._record_mentioned(exchange, found.key_id, [described])
+            await pass_through(exchange, response)
+            return
         if route.mentions or route.names or route.addresses:
             body = await whole_answer(response)
             await self._record_mentioned(exchange, found.key_id, [body])
@@ -178,7 +188,7 @@ class Owned:
                 named.extend(exchange.route.names(parsed_answer(body)))
         slug = exchange.target.slug
         for name in await self.objects.missing(key_id, slug, named):
-            await self.objects.record(key_id, slug, name)
+            await self.objects.record(key_id, slug, name, ttl_ms=exchange.route.kept_ms)
 
     async def _list(self, exchange: Exchange, admitted: Admitted) -> None:
         """List what the key owns, each object as the provider describes it now."""
@@ -202,7 +212,7 @@ class Owned:
         reads = asyncio.Semaphore(READS_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(self._read(exchange, admitted, object_id, reads))
+                tasks.create_task(self._read_one(exchange, admitted, object_id, reads))
                 for object_id in page.ids
             ]
         described = [body for task in running if (body := task.result()) is not None]
@@ -218,21 +228,25 @@ class Owned:
             body = listing_body(described, page, query)
         await exchange.send_whole(200, [*_JSON, *exchange.own_headers()], body)
 
-    async def _read(
+    async def _read_one(
         self, exchange: Exchange, admitted: Admitted, object_id: str, reads: asyncio.Semaphore
     ) -> bytes | None:
-        """One object's description; None when the provider has it no more."""
-        path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}"
+        """One object of a list; None when the provider has it no more."""
+        async with reads:
+            path = f"{exchange.match.upstream_path}/{quote(object_id, safe='')}"
+            return await self._read(exchange, admitted, path)
+
+    async def _read(self, exchange: Exchange, admitted: Admitted, path: str) -> bytes | None:
+        """The description of an object; None when the provider has it no more."""
         if exchange.route.described_by:
             path = f"{path}?{exchange.route.described_by}"
-        async with reads:
-            response = await self.targets.read(exchange, admitted, path)
-            try:
-                if not is_success(response.status):
-                    return None
-                body = await whole_answer(response)
-            finally:
-                response.close()
+        response = await self.targets.read(exchange, admitted, path)
+        try:
+            if not is_success(response.status):
+                return None
+            body = await whole_answer(response)
+        finally:
+            response.close()
         parsed_answer(body)
         return body
 

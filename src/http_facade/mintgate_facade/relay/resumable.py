@@ -21,11 +21,13 @@ from mintgate_facade.relay.exchange import Exchange, admit, admit_sealed, is_upl
 from mintgate_facade.relay.failures import NO_ROOM
 from mintgate_facade.relay.pass_through import is_success, pass_through
 from mintgate_facade.relay.short_answer import parsed_answer, whole_answer
+from mintgate_facade.uploads.again import pieces_of
 
 if TYPE_CHECKING:
     import aiohttp
 
     from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.exchange import Admitted
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
@@ -35,6 +37,8 @@ KEPT_MS = 48 * 3_600_000
 
 _ADDRESS = b"x-goog-upload-url"
 _CONTROL = b"x-goog-upload-control-url"
+_COMMAND = "x-goog-upload-command"
+_OFFSET = "x-goog-upload-offset"
 _SEPARATOR = "."
 _NAMES = "files/"
 _NOT_OURS = Failure(
@@ -126,14 +130,15 @@ class Resumable:
         async with admit_sealed(exchange, self.uploads, query) as admitted:
             await self.objects.in_force(key_id, exchange.caller, slug)
             exchange.key_id = key_id
+            note = await _note(exchange, admitted)
             response = await self.targets.open(exchange, admitted, b"")
             try:
-                await self._relay(exchange, response, key_id)
+                await self._relay(exchange, response, key_id, note)
             finally:
                 response.close()
 
     async def _relay(
-        self, exchange: Exchange, response: aiohttp.ClientResponse, key_id: str
+        self, exchange: Exchange, response: aiohttp.ClientResponse, key_id: str, note: str
     ) -> None:
         final = response.headers.get("x-goog-upload-status") == "final"
         if not (final and is_success(response.status)):
@@ -145,7 +150,7 @@ class Resumable:
         if isinstance(name, str) and name.startswith(_NAMES):
             made = ObjectName(exchange.route.kind, name.removeprefix(_NAMES))
             # Only then does anybody learn its name.
-            await self.objects.record(key_id, exchange.target.slug, made, ttl_ms=KEPT_MS)
+            await self.objects.record(key_id, exchange.target.slug, made, note=note, ttl_ms=KEPT_MS)
         await exchange.send_whole(response.status, exchange.relayed(response.raw_headers), body)
 
     def _readdressed(
@@ -170,3 +175,15 @@ class Resumable:
         host = next((v for n, v in exchange.scope["headers"] if n == b"host"), b"")
         scheme = exchange.scope.get("scheme", "http")
         return f"{scheme}://{host.decode('latin-1')}{exchange.match.upstream_path}"
+
+
+async def _note(exchange: Exchange, admitted: Admitted) -> str:
+    """What is kept with a file that comes in one piece, for the requests that will use it."""
+    headers, upload = admitted.view.headers, admitted.upload
+    whole = "finalize" in headers.get(_COMMAND, "") and headers.get(_OFFSET, "0") == "0"
+    reader = exchange.route.reads({}) if whole and exchange.route.reads is not None else None
+    if reader is None or upload is None:
+        return ""
+    async for data in pieces_of(upload):
+        reader.feed(data)
+    return reader.note()

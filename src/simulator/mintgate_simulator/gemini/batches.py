@@ -17,6 +17,8 @@ from mintgate_simulator.tokens import count_prompt
 from . import check, pages, wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mintgate_simulator.answer import Answer
     from mintgate_simulator.request import Request
     from mintgate_simulator.twin import Twin
@@ -26,7 +28,8 @@ REQUESTS_EACH_MAX = 10_000
 VERBS = {"batchGenerateContent": "generateContent", "asyncBatchEmbedContent": "embedContent"}
 _TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
 _MADE_AT = "2026-09-22T00:00:00Z"
-_FIELD = re.compile(r"([\w@]+)(?:\(([^)]*)\))?(?:,|$)")
+_FILES = "files/"
+_FIELD = re.compile(r"([\w@]+)(?:/(\w+)|\(([^)]*)\))?(?:,|$)")
 
 
 @dataclass(slots=True)
@@ -34,7 +37,8 @@ class _Batch:
     name: str
     model: str
     display_name: str
-    answers: list[dict[str, Any]]
+    output: dict[str, Any]
+    """Its answers, or the file of them."""
     looks: int
     """So many still find it unfinished."""
     cancelled: bool = False
@@ -50,7 +54,6 @@ class _Batch:
             "state": f"BATCH_STATE_{done if ended else 'RUNNING'}",
             "createTime": _MADE_AT,
             "updateTime": _MADE_AT,
-            "batchStats": {"requestCount": str(len(self.answers))},
             "name": self.name,
         }
         document: dict[str, Any] = {"name": self.name, "metadata": metadata}
@@ -58,7 +61,7 @@ class _Batch:
             metadata["endTime"] = _MADE_AT
             document["done"] = True
         if ended and not self.cancelled:
-            metadata["output"] = {"inlinedResponses": {"inlinedResponses": self.answers}}
+            metadata["output"] = self.output
         return document
 
 
@@ -67,13 +70,22 @@ class Batches:
     """The batches of one account; ``twin`` answers their requests."""
 
     twin: Twin
+    content: Callable[[str], bytes]
+    """What a stored file holds."""
+    keep: Callable[[str, str, bytes], str]
+    """Keeps a file that the provider made."""
     _kept: OrderedDict[str, _Batch] = field(default_factory=OrderedDict)
 
     def begin(self, request: Request, model: str, verb: str) -> Answer:
         """The answer to one of ``VERBS``."""
         batch = check.mapping(check.body_of(request, frozenset({"batch"})), "batch")
         config = check.mapping(batch, "input_config")
-        items = check.objects(check.mapping(config, "requests"), "requests")
+        stored = str(config.get("file_name") or "").removeprefix(_FILES)
+        if stored:
+            lines = self.content(stored).splitlines()
+            items = [orjson.loads(line) for line in lines if line.strip()]
+        else:
+            items = check.objects(check.mapping(config, "requests"), "requests")
         if not items or len(items) > REQUESTS_EACH_MAX:
             raise Refusal(400, f"A batch has from 1 to {REQUESTS_EACH_MAX} requests.")
         answers = [
@@ -81,8 +93,13 @@ class Batches:
             for index, item in enumerate(items)
         ]
         batch_id = f"b{request.number:020x}"
+        output: dict[str, Any] = {"inlinedResponses": {"inlinedResponses": answers}}
+        if stored:
+            lines = [orjson.dumps(answer) + b"\n" for answer in answers]
+            self.keep(f"batch-{batch_id}", "application/jsonl", b"".join(lines))
+            output = {"responsesFile": f"{_FILES}batch-{batch_id}"}
         name = str(batch.get("display_name") or "")
-        kept = _Batch(f"batches/{batch_id}", model, name, answers, request.controls.polls)
+        kept = _Batch(f"batches/{batch_id}", model, name, output, request.controls.polls)
         self._kept[batch_id] = kept
         if len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
@@ -118,7 +135,7 @@ class Batches:
         asked = item.get("request")
         if not isinstance(asked, dict):
             raise Refusal(400, "A request of a batch is empty.")
-        told = {"metadata": item["metadata"]} if item.get("metadata") else {}
+        told = {name: item[name] for name in ("key", "metadata") if item.get(name)}
         inner = replace(
             request,
             number=request.number * REQUESTS_EACH_MAX + index,
@@ -148,8 +165,10 @@ def _masked(document: dict[str, Any], mask: str | None) -> dict[str, Any]:
     if mask is None:
         return document
     left: dict[str, Any] = {}
-    for name, inner in _FIELD.findall(mask):
-        if name in document:
-            value = document[name]
-            left[name] = _masked(value, inner) if inner and isinstance(value, dict) else value
+    for name, one, several in _FIELD.findall(mask):
+        value, inner = document.get(name), one or several
+        if inner and isinstance(value, dict):
+            value = _masked(value, inner) or None
+        if value is not None:
+            left[name] = value
     return left

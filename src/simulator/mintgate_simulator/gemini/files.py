@@ -50,13 +50,12 @@ class KeepingGemini(Around):
     _videos: Videos = field(init=False)
     _batches: Batches = field(init=False)
     _contents: dict[str, bytes] = field(default_factory=dict)
-    """Of files that were made here."""
     _uploads: OrderedDict[str, _Upload] = field(default_factory=OrderedDict)
     _files: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self._videos = Videos(self._keep)
-        self._batches = Batches(self.twin)
+        self._batches = Batches(self.twin, self._content, self._keep)
 
     def respond(self, request: Request) -> Answer:
         """The answer about what is kept, or the twin's."""
@@ -134,7 +133,8 @@ class KeepingGemini(Around):
         if len(upload.content) != upload.size:
             raise Refusal(400, f"{len(upload.content)} bytes came of {upload.size}.")
         del self._uploads[upload_id]
-        self._files[upload.file["name"].removeprefix("files/")] = upload.file
+        file_id = upload.file["name"].removeprefix("files/")
+        self._files[file_id], self._contents[file_id] = upload.file, bytes(upload.content)
         self._drop_oldest()
         answer = wire.whole({"file": upload.file})
         answer.headers.append((b"x-goog-upload-status", b"final"))
@@ -179,12 +179,15 @@ class KeepingGemini(Around):
             dropped, _ = self._files.popitem(last=False)
             self._contents.pop(dropped, None)
 
+    def _content(self, file_id: str) -> bytes:
+        self._found(file_id)
+        return self._contents[file_id]
+
     def _download(self, file_id: str) -> Answer:
-        mime_type = self._found(file_id)["mimeType"]
-        content = self._contents.get(file_id)
-        if content is None:
+        file = self._found(file_id)
+        if file["source"] != "GENERATED":
             raise Refusal(400, "Only generated files can be downloaded.")
-        return Whole(200, [(b"content-type", mime_type.encode())], content)
+        return Whole(200, [(b"content-type", file["mimeType"].encode())], self._content(file_id))
 
     def _found(self, file_id: str) -> dict[str, Any]:
         file = self._files.get(file_id)

@@ -14,10 +14,19 @@ from mintgate.v1.unit_pb2 import (
     UNIT_INPUT_TOKENS,
     UNIT_OUTPUT_TOKENS,
 )
-from mintgate_facade.dialects.base import Ask, BrokenAnswer, Meter, Reading, RefusedRequest
+from mintgate_facade.dialects.base import (
+    Ask,
+    BrokenAnswer,
+    Meter,
+    ObjectName,
+    Reading,
+    RefusedRequest,
+)
 from mintgate_facade.dialects.batches import VARIANTS
-from mintgate_facade.dialects.gemini.batch import Batch
-from mintgate_facade.dialects.jobs import Done, Failed, Pending
+from mintgate_facade.dialects.gemini.batch import files_of
+from mintgate_facade.dialects.gemini.batch_end import Batch
+from mintgate_facade.dialects.gemini.batch_file import BatchFile
+from mintgate_facade.dialects.jobs import Done, Failed, Further, Pending
 
 Read = Callable[..., Ask]
 Refusal = Callable[..., RefusedRequest]
@@ -79,7 +88,11 @@ def test_embeddings_have_input_alone(read: Read) -> None:
         (batch(generation(tools=[{"googleSearch": {}}])), "cannot be bounded in a batch"),
         (batch(generation(generationConfig={"responseModalities": ["IMAGE"]})), "sound and video"),
         (batch(generation(), webhookConfig={"uris": ["https://a.invalid"]}), "Poll it"),
-        ({"batch": {"inputConfig": {"file_name": "files/abc"}}}, "Send them inline"),
+        ({"batch": {"inputConfig": {"file_name": "https://a.invalid/x"}}}, "name of a file"),
+        (
+            {"batch": {"inputConfig": {"fileName": "files/a", "requests": {"requests": [{}]}}}},
+            "not both",
+        ),
     ],
 )
 def test_what_cannot_be_bounded_is_refused(
@@ -184,3 +197,102 @@ def test_what_is_no_batch_is_asked_again(body: bytes) -> None:
     """Nothing is settled by bytes that are not Google's."""
     with pytest.raises(BrokenAnswer):
         Batch().read(GENERATIONS, body)
+
+
+FILED = {"batch": {"inputConfig": {"fileName": "files/abc"}}}
+
+
+def note_of(*lines: Any, cut: int = 7) -> str:
+    """What is kept with a file that arrives in pieces."""
+    content = b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines)
+    file = BatchFile()
+    for start in range(0, len(content), cut):
+        file.feed(content[start : start + cut])
+    return file.note()
+
+
+def filed(read: Read, note: str, model: str = MODEL, operation: str = "batch") -> Ask:
+    """A batch whose requests are in a file with that note."""
+    ask = read("gemini", operation, FILED, path_model=model)
+    assert ask.uses == (ObjectName("file", "abc"),)
+    assert ask.noted is not None
+    return ask.noted([note])
+
+
+def test_a_file_is_held_for_as_its_requests_are(read: Read) -> None:
+    """The note on it says the same as the batch itself would, in no more than its room."""
+    items = [generation(), {"key": "b", **generation(model=f"models/{MODEL}")}]
+    ask = filed(read, note_of(*items, b"", b"  "))
+    inline = read("gemini", "batch", batch(*items), path_model=MODEL)
+    assert ask.bound == inline.bound
+    assert ask.later == inline.later
+    assert (ask.creates, ask.noted) == ("batch", None)
+    assert len(note_of(*([generation()] * 50))) <= 512
+
+
+def test_a_file_of_embeddings(read: Read) -> None:
+    """Which kind a file is stands in its requests."""
+    note = note_of({"request": {"content": HELLO[0]}})
+    assert filed(read, note, "gemini-embedding-001", "batch_embed").bound.input_tokens
+    with pytest.raises(RefusedRequest, match="are embeddings"):
+        filed(read, note)
+
+
+@pytest.mark.parametrize("lines", [(), (b"What was said.",), (b"\x00\xff",), ({"a": 1},)])
+def test_another_file_has_no_note(read: Read, lines: tuple[Any, ...]) -> None:
+    """Most files are no batches, and one that is named all the same is refused."""
+    assert note_of(*lines) == ""
+    with pytest.raises(RefusedRequest, match="not known here"):
+        filed(read, note_of(*lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ((generation(), b"{"), "Line 2"),
+        ((generation(), generation(contents=[{"parts": [FILE]}])), "Line 2: .*Send it inline"),
+        ((generation(), {"request": {"content": HELLO[0]}}), "Line 2: .*not both"),
+        (
+            (generation(model="models/a"), generation(model="models/b")),
+            "Line 2: .*must name one model",
+        ),
+        ((generation(), orjson.dumps(generation()) + b"\r{}"), "Line 2 has a line separator"),
+        ((generation(model="models/other"),), "are for other"),
+    ],
+)
+def test_a_file_without_a_bound_makes_no_batch(
+    read: Read, lines: tuple[Any, ...], why: str
+) -> None:
+    """It is stored as any other file, and the batch is told which line is at fault."""
+    with pytest.raises(RefusedRequest, match=why):
+        filed(read, note_of(*lines))
+
+
+def test_models_that_make_more_than_text_have_no_files(read: Read) -> None:
+    """When a file is read, the model is not known that may draw or speak unasked."""
+    with pytest.raises(RefusedRequest, match="more than text"):
+        filed(read, note_of(generation()), "gemini-2.5-flash-image")
+
+
+def test_answers_may_be_in_a_file() -> None:
+    """It is read to its end, and it is the key's."""
+    metadata = {"state": "BATCH_STATE_SUCCEEDED", "output": {"responsesFile": "files/batch-a"}}
+    document = {"name": "batches/abc", "metadata": metadata}
+    assert files_of(document) == (ObjectName("file", "batch-a"),)
+    assert files_of({"name": "batches/abc"}) == ()
+    further = Batch().read(GENERATIONS, orjson.dumps(document))
+    assert isinstance(further, Further)
+    assert further.poll.path == "/v1beta/files/batch-a:download?alt=media"
+    file = b"\n".join(
+        orjson.dumps(each)
+        for each in (
+            answered(promptTokenCount=5),
+            ERROR,
+            answered(candidatesTokenCount=2, promptTokenCount=1),
+        )
+    )
+    for start in range(0, len(file), 5):
+        further.into.feed(file[start : start + 5])
+    outcome = further.into.outcome()
+    assert isinstance(outcome, Done)
+    assert outcome.reading.units == {UNIT_INPUT_TOKENS: 6, UNIT_OUTPUT_TOKENS: 2}

@@ -36,6 +36,8 @@ _STORED = re.compile(
 """How a file's uri and its name are written (google/genai/types.py, File)."""
 _DOWNLOAD = re.compile(r":download(?:\?alt=media)?$")
 """What stands behind it where Google made the file."""
+FILE_KEPT_MS = 48 * 3_600_000
+"""Google deletes files after 48 hours, also those that it has made."""
 IMAGE_TOKENS_MAX = 2_240
 """One image at the highest media resolution."""
 

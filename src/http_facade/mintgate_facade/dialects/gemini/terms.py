@@ -17,7 +17,8 @@ _EMBED = Terms(
 )
 
 _BATCH = Terms(
-    "the sum of its requests, each bounded as if it came alone, at the batch price; inline ones",
+    "the sum of its requests, each bounded as if it came alone, at the batch price; those of a "
+    "file are bounded when it is stored in one piece",
     "`usageMetadata` of its answers at the batch price; failed and cancelled ones are free",
 )
 

@@ -29,7 +29,14 @@ from mintgate_facade.dialects.base import (
     RequestView,
     Route,
 )
-from mintgate_facade.dialects.batches import LIVES_MS, VARIANTS, BoundSum, numbered
+from mintgate_facade.dialects.batches import (
+    LINE_BYTES_MAX,
+    LIVES_MS,
+    VARIANTS,
+    BoundSum,
+    check_line,
+    numbered,
+)
 from mintgate_facade.dialects.checks import choice, mapping, refused, text
 from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
 from mintgate_facade.dialects.jsontext import parse_object
@@ -41,12 +48,8 @@ if TYPE_CHECKING:
 
 OPERATION = "batch"
 PURPOSE = "batch"
-LINE_BYTES_MAX = 8 << 20
-"""Of one request; a whole file has its own limit, the upload's."""
 NOTE_CHARACTERS_MAX = 512
 
-_SEPARATORS = (b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
-"""Where a reader of lines other than ours might cut one; JSON can write each as an escape."""
 _OPERATIONS = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "completions",
@@ -108,8 +111,7 @@ class BatchFile:
             return
         where = f"Line {self._lines}"
         line = line.rstrip()
-        if any(separator in line for separator in _SEPARATORS):
-            raise refused(f"{where} has a line separator in it. Write it as an escape.")
+        check_line(line, where)
         try:
             ask = self._bounded(line)
         except RefusedRequest as failure:
