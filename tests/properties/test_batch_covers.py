@@ -26,8 +26,11 @@ from tests.properties.worst.table import strategy_of
 ENDPOINTS = [
     target
     for target in TARGETS
-    if target.provider.slug == "openai"
-    and target.route.operation in {"chat", "completions", "embeddings", "responses"}
+    if (
+        target.provider.slug == "openai"
+        and target.route.operation in {"chat", "completions", "embeddings", "responses"}
+    )
+    or (target.provider.slug == "dashscope" and target.route.operation == "chat")
 ]
 REQUESTS_MAX = 4
 DRAWS_MAX = 12
@@ -38,7 +41,7 @@ NEVER = ("stream", "stream_options", "service_tier")
 
 def line(target: Target, case: Case) -> bytes:
     """A request as a line of a file."""
-    url = f"/v1{target.route.path}"
+    url = f"/v1{target.route.path.removeprefix('/v1')}"
     return orjson.dumps({"method": "POST", "url": url, "body": orjson.loads(case.body)}) + b"\n"
 
 

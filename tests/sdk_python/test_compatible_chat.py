@@ -191,12 +191,12 @@ def test_broken_stream(buyer: Buyer, vendor: Vendor, fault: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda client: client.files.list(),
-        lambda client: client.batches.list(),
-        lambda client: client.responses.retrieve("resp_1"),
+        lambda client: client.vector_stores.list(),
+        lambda client: client.fine_tuning.jobs.list(),
+        lambda client: client.conversations.retrieve("conv_1"),
         lambda client: client.audio.speech.create(model="m", voice="v", input="hi"),
     ],
-    ids=["files", "batches", "stored", "audio"],
+    ids=["stores", "tunings", "stored", "audio"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, vendor: Vendor, call: Any) -> None:
     """Routes that would leak, bypass or escape the meter are refused with a reason."""

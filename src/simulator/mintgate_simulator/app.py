@@ -25,15 +25,15 @@ from .elevenlabs import ElevenLabsTwin
 from .gemini import GeminiTwin
 from .gemini.files import KeepingGemini
 from .openai import OpenAITwin
-from .openai import wire as openai_wire
 from .openai.batches import Batches
 from .openai.conversations import Conversations
+from .openai.files import OPENAI_FILES
 from .openai.stored_chats import StoredChats
 from .openai.uploads import Uploads
 from .record import Record, Recorder
 from .refusal import Refusal
 from .request import Request
-from .stored import FileShape, Keeping, anthropic_file, openai_file
+from .stored import FileShape, Keeping, anthropic_file
 from .vendors import vendor_twins
 
 if TYPE_CHECKING:
@@ -46,14 +46,6 @@ if TYPE_CHECKING:
 
 _JSON = [(b"content-type", b"application/json")]
 _BINARY = b"application/octet-stream"
-_OPENAI_FILES = FileShape(
-    prefix="file-",
-    describe=openai_file,
-    deleted=lambda file_id: {"id": file_id, "object": "file", "deleted": True},
-    whole=openai_wire.whole,
-    binary=lambda request, content: Whole(200, openai_wire.headers(request, _BINARY), content),
-    cursor="after",
-)
 _ANTHROPIC_FILES = FileShape(
     prefix="file_",
     describe=anthropic_file,
@@ -66,7 +58,7 @@ _ANTHROPIC_FILES = FileShape(
 
 def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI app with a twin of every provider and an empty record."""
-    openai = Keeping(OpenAITwin(), _OPENAI_FILES, keeps_responses=True, batches=Batches)
+    openai = Keeping(OpenAITwin(), OPENAI_FILES, keeps_responses=True, batches=Batches)
     twins: dict[str, Twin] = {
         "openai": StoredChats(Conversations(Uploads(openai, openai))),
         "anthropic": Keeping(
@@ -81,7 +73,7 @@ def create_app() -> Callable[[Scope, Receive, Send], Awaitable[None]]:
         "deepgram": DeepgramTwin(),
     }
     vendors = vendor_twins()
-    vendors["xai"] = Keeping(vendors["xai"], _OPENAI_FILES, keeps_responses=True)
+    vendors["xai"] = Keeping(vendors["xai"], OPENAI_FILES, keeps_responses=True)
     return Simulator({**twins, **vendors})
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects import xai_video
 from mintgate_facade.dialects.anthropic import batch as message_batch
+from mintgate_facade.dialects.dashscope import batch as qwen_batch
 from mintgate_facade.dialects.dashscope.task_end import TASKS
 from mintgate_facade.dialects.gemini import batch as gemini_batch
 from mintgate_facade.dialects.gemini import batch_end, videos
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", background.OPERATION): background.BackgroundResponse(),
     ("openai", batch.OPERATION): batch.Batch(),
+    ("openai", qwen_batch.OPERATION): qwen_batch.Batch(),
     ("openai", xai_video.OPERATION): xai_video.Video(),
     ("gemini", gemini_batch.OPERATION): batch_end.Batch(),
     ("gemini", videos.OPERATION): videos.Video(),

@@ -9,14 +9,23 @@ import re
 
 from mintgate_facade.dialects.anthropic import AnthropicDialect
 from mintgate_facade.dialects.anthropic import Flavor as MessagesFlavor
-from mintgate_facade.dialects.base import Access, Failure, FailureKind, Policy, Route
+from mintgate_facade.dialects.base import Access, BodyKind, Failure, FailureKind, Policy, Route
 from mintgate_facade.dialects.dashscope import DashScopeDialect, tasks
-from mintgate_facade.dialects.dashscope.compatible import FLAVOR
+from mintgate_facade.dialects.dashscope.compatible import FLAVOR, read_line
 from mintgate_facade.dialects.dashscope.content import IMAGE_TOKENS_MAX
 from mintgate_facade.dialects.dashscope.thinking import OFF, hold_message_reasoning
-from mintgate_facade.dialects.openai import OpenAIDialect
+from mintgate_facade.dialects.openai import OpenAIDialect, batch
 from mintgate_facade.providers import compatible, reasons
-from mintgate_facade.providers.base import Provider, Surface, denied, free, local, metered, owned
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    free,
+    kept,
+    local,
+    metered,
+    owned,
+)
 
 _TASKS = (
     "What runs as a task here are pictures, video and transcripts, by the routes that make them. "
@@ -26,6 +35,7 @@ _TASK_LIST = (
     "Its list is that of the operator's account. Keep the ids of your tasks, and ask for each by "
     "GET /api/v1/tasks/{task_id}."
 )
+_BATCH_FILES = (("output_file_id", "file"), ("error_file_id", "file"))
 _UNPRICED = "What it costs is not known to this gateway."
 _APPS = "Applications, agents and their memory belong to the operator's account."
 _VOICES = "Voices and vocabularies are stored at the provider, where all users share one account."
@@ -148,6 +158,21 @@ DASHSCOPE = Provider(
             routes=(
                 metered("POST", "/v1/chat/completions", "chat"),
                 metered("POST", "/v1/embeddings", "embeddings"),
+                owned(
+                    "POST",
+                    "/v1/files",
+                    "file",
+                    Access.CREATE,
+                    body=BodyKind.FORM,
+                    reads=batch.reads(read_line),
+                ),
+                *kept("/v1/files", "file", ("GET", "/content")),
+                metered("POST", "/v1/batches", batch.OPERATION),
+                owned("GET", "/v1/batches", "batch", Access.LIST, mentions=_BATCH_FILES),
+                owned("GET", "/v1/batches/{id}", "batch", Access.USE, mentions=_BATCH_FILES),
+                owned(
+                    "POST", "/v1/batches/{id}/cancel", "batch", Access.USE, mentions=_BATCH_FILES
+                ),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
                 *denied(reasons.ADMIN, "/v1/models/{model}", method="DELETE"),

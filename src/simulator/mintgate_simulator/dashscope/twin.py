@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from mintgate_simulator import credentials
 from mintgate_simulator.anthropic import AnthropicTwin
 from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks
+from mintgate_simulator.openai.files import OPENAI_FILES
 from mintgate_simulator.refusal import Refusal
+from mintgate_simulator.stored import Keeping
 from mintgate_simulator.vendors.surfaces import SurfacesTwin
 from mintgate_simulator.vendors.words import plain_usage
 
 from . import generation, pieces, wire
+from .batches import Batches
 from .tasks import Tasks
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ _COMPATIBLE_PATHS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/mo
 def dashscope_twin() -> Twin:
     """Answers as ``https://dashscope.aliyuncs.com`` does, below each of its three roots."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _COMPATIBLE_PATHS}
-    compatible = OpenAITwin(_COMPATIBLE, routes)
+    compatible = Keeping(OpenAITwin(_COMPATIBLE, routes), OPENAI_FILES, batches=Batches)
     return SurfacesTwin(
         compatible,
         {

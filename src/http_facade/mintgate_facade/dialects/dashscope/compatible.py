@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
+from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView, Route
+from mintgate_facade.dialects.dashscope import batch
 from mintgate_facade.dialects.dashscope.content import IMAGE_TOKENS_MAX
 from mintgate_facade.dialects.dashscope.generation import (
     CHOICES_MAX,
@@ -49,6 +50,13 @@ def read_compatible(request: RequestView) -> Ask:
     return ask
 
 
+def read_line(route: Route, request: RequestView) -> Ask:  # noqa: ARG001 - as a dialect reads
+    """Bound a request of a batch. Raises as above."""
+    ask = read_compatible(request)
+    batch.check_line(ask.model, request.document)
+    return ask
+
+
 def compatible_meter(ask: Ask, content_type: str) -> Meter:
     """Make the reader of a chat's answer."""
     if content_type.startswith(EVENT_STREAM):
@@ -89,6 +97,11 @@ class CompatibleStreamMeter(ChatStreamMeter):
 FLAVOR = replace(
     _BASE,
     operations={
-        "chat": Operation(read_compatible, compatible_meter, terms=CHAT, limited=with_limit)
+        "chat": Operation(read_compatible, compatible_meter, terms=CHAT, limited=with_limit),
+        "batch": Operation(
+            batch.read_compatible_batch,
+            lambda ask, _: answer_meter("batch", ask, _BASE),
+            batch.TERMS,
+        ),
     },
 )
