@@ -16,12 +16,12 @@ import orjson
 from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD, SETTLED_BY_USAGE
 
 from mintgate_facade.dialects.base import Ask, BrokenAnswer, Reading, RequestView
-from mintgate_facade.dialects.batches import VARIANTS
+from mintgate_facade.dialects.batches import LINE_BYTES_MAX, VARIANTS
 from mintgate_facade.dialects.checks import Fields, choice, refused
 from mintgate_facade.dialects.dashscope.answer import has_thought
 from mintgate_facade.dialects.dashscope.thinking import OFF, may_reason
 from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
-from mintgate_facade.dialects.openai.batch import LINE_BYTES_MAX, read_batch
+from mintgate_facade.dialects.openai.batch import read_batch
 from mintgate_facade.dialects.openai.usage import read_usage
 from mintgate_facade.dialects.split import Units, add, count, fields
 from mintgate_facade.dialects.terms import Terms
