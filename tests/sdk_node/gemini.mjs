@@ -59,6 +59,44 @@ const cases = {
     return { made, listed };
   },
 
+  async cache(call) {
+    const { caches, models } = sdk(call);
+    const config = { contents: call.prompt, ttl: call.ttl };
+    const made = await caches.create({ model: call.model, config });
+    const listed = [];
+    for await (const each of await caches.list()) listed.push(each.name);
+    const asked = question({ ...call, prompt: "Which word?" });
+    asked.config.cachedContent = made.name;
+    const { usageMetadata } = await models.generateContent(asked);
+    return { name: made.name, listed, usage: usageMetadata };
+  },
+
+  async cached(call) {
+    return sdk(call).caches.get({ name: call.name });
+  },
+
+  async batch(call) {
+    const { batches } = sdk(call);
+    const src = [{ contents: call.prompt, config: { maxOutputTokens: call.limit } }];
+    const httpOptions = { headers: call.headers };
+    const begun = await batches.create({ model: call.model, src, config: { httpOptions } });
+    return batches.get({ name: begun.name });
+  },
+
+  async batched(call) {
+    return sdk(call).batches.get({ name: call.name });
+  },
+
+  async video(call) {
+    const { files, models, operations } = sdk(call);
+    const { model, prompt, config } = call;
+    let operation = await models.generateVideos({ model, source: { prompt }, config });
+    operation = await operations.getVideosOperation({ operation });
+    const [file] = operation.response.generatedVideos;
+    await files.download({ file, downloadPath: call.path });
+    return operation.name;
+  },
+
   async file(call) {
     return sdk(call).files.get({ name: call.name });
   },

@@ -24,7 +24,7 @@ from mintgate_facade.dialects.base import (
     RequestView,
 )
 from mintgate_facade.dialects.checks import Fields, choice, inside, mapping, objects, refused, text
-from mintgate_facade.dialects.gemini.content import stored_file
+from mintgate_facade.dialects.gemini.content import FILE_KEPT_MS, stored_file
 from mintgate_facade.dialects.gemini.names import unify
 from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
@@ -85,6 +85,8 @@ def read_video(request: RequestView) -> Ask:
         bound=bound_of(units, (variant,)),
         body=request.body,
         creates=KIND,
+        # It cannot be deleted, and is of no use any more than its files are.
+        creates_for_ms=FILE_KEPT_MS,
         later=LaterWork(OPERATION, orjson.dumps(state), units),
     )
 
