@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate_core.pricing import Unit, Unpriced, quote, rate
 from mintgate_core.service.requests import bound as bound_of
+from mintgate_facade.dialects import mistral_batch
 from mintgate_facade.dialects.base import RefusedRequest
 from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.openai.batch import BatchFile
@@ -27,8 +28,8 @@ ENDPOINTS = [
     target
     for target in TARGETS
     if (
-        target.provider.slug == "openai"
-        and target.route.operation in {"chat", "completions", "embeddings", "responses"}
+        target.provider.slug in {"openai", "mistral"}
+        and target.route.operation in {"chat", "completions", "embeddings", "fim", "responses"}
     )
     or (target.provider.slug == "dashscope" and target.route.operation == "chat")
 ]
@@ -41,8 +42,11 @@ NEVER = ("stream", "stream_options", "service_tier")
 
 def line(target: Target, case: Case) -> bytes:
     """A request as a line of a file."""
-    url = f"/v1{target.route.path.removeprefix('/v1')}"
-    return orjson.dumps({"method": "POST", "url": url, "body": orjson.loads(case.body)}) + b"\n"
+    request: dict[str, Any] = {"body": orjson.loads(case.body)}
+    if target.provider.slug != "mistral":
+        url = f"/v1{target.route.path.removeprefix('/v1')}"
+        request |= {"method": "POST", "url": url}
+    return orjson.dumps(request) + b"\n"
 
 
 def without(case: Case) -> Case:
@@ -55,7 +59,8 @@ def without(case: Case) -> Case:
 
 def held_for(target: Target, case: Case, requests: int) -> int | None:
     """What is held for a file with so many of this request; None where it is refused."""
-    file = BatchFile(target.surface.dialect.read)
+    kind = mistral_batch.BatchFile if target.provider.slug == "mistral" else BatchFile
+    file = kind(target.surface.dialect.read)
     try:
         for _ in range(requests):
             file.feed(line(target, case))

@@ -196,13 +196,13 @@ def test_broken_stream(buyer: Buyer, fault: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda sdk: sdk.files.list(),
-        lambda sdk: sdk.batch.jobs.list(),
+        lambda sdk: sdk.files.get_signed_url(file_id="x"),
+        lambda sdk: sdk.beta.libraries.get(library_id="x"),
         lambda sdk: sdk.agents.complete(agent_id="a", messages=HELLO),
         lambda sdk: sdk.beta.conversations.list(),
         lambda sdk: sdk.classifiers.moderate(model="mistral-moderation-latest", inputs=["hi"]),
     ],
-    ids=["files", "batches", "agents", "conversations", "moderations"],
+    ids=["signed", "libraries", "agents", "conversations", "moderations"],
 )
 def test_denied_routes(buyer: Buyer, upstream: Upstream, call: Any) -> None:
     """Routes that would leak, bypass or escape the meter are refused with a reason."""

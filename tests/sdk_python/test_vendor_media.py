@@ -164,7 +164,9 @@ def test_xai_speaks(buyer: Buyer, upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
-        ("/mistral/v1/ocr", {"model": "m", "document": {"type": "file", "file_id": "f"}}, "file_"),
+        ("/mistral/v1/ocr", {"model": "m", "document": {"type": "file"}}, "file_"),
+        ("/mistral/v1/ocr", {"model": "m", "document": {**PDF, "file_id": "f"}}, "document"),
+        ("/mistral/v1/ocr", {"model": "m", "document": {"document_url": "ftp://a"}}, "document"),
         ("/mistral/v1/ocr", {"model": "m", "document": PDF, "pages": "all"}, "pages"),
         ("/mistral/v1/audio/speech", {"model": "m", "input": ""}, "input"),
         ("/minimax/v1/t2a_v2", {"model": "m", "text": "x" * 10_001}, "text"),

@@ -36,6 +36,21 @@ def test_cursors_of_both_dialects() -> None:
     assert before.has_more
 
 
+@given(size=st.integers(1, 400))
+def test_numbered_pages_make_the_whole_list(size: int) -> None:
+    """Mistral's pages have numbers from 0, and say how many objects there are."""
+    seen: list[str] = []
+    for number in range(len(OWNED)):
+        page = Page.of({"page": str(number), "page_size": str(size)}, OWNED)
+        seen += page.ids
+        assert page.total == orjson.loads(listing_body([], page, {}))["total"] == len(OWNED)
+        if not page.has_more:
+            break
+    assert seen == OWNED
+    assert Page.of({"page": "9" * 9}, OWNED).ids == ()
+    assert Page.of({"page": "9" * 5_000}, OWNED).ids == ()
+
+
 def test_a_cursor_of_another_key_lists_nothing() -> None:
     """An id that the key does not own tells nothing, not even that it exists."""
     assert Page.of({"after": "file-of-another"}, OWNED) == Page((), has_more=False)

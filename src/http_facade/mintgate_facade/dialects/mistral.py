@@ -7,12 +7,13 @@ audiotranscriptionrequest.py, transcriptionresponse.py.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_HOLD
 from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS, UNIT_INPUT_CHARACTERS, UNIT_INPUT_PAGES
 
-from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
+from mintgate_facade.dialects.base import Ask, Meter, ObjectName, Reading, RequestView
 from mintgate_facade.dialects.checks import (
     Fields,
     flag,
@@ -43,10 +44,8 @@ SPEECH_CHARACTERS_MAX = 100_000
 ANNOTATED = "pages=annotated"
 _ANNOTATIONS = ("bbox_annotation_format", "document_annotation_format")
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
-_STORED = (
-    "Files stored at the provider cannot be used through this gateway, because all its users share "
-    "one account there. Send a public address, or the content as a data: URL."
-)
+_ADDRESS = "Send a public address, the content as a data: URL, or the id of a file of yours."
+_STORED = "The length of a stored recording is not known, so it cannot be held. Upload it."
 _PUBLIC = ("https://", "http://", "data:")
 _BILLS_TEXT_TOO = re.compile(r"voxtral-small(?!-transcribe)")
 _BY_REFERENCE = {
@@ -61,13 +60,15 @@ def read_document(request: RequestView) -> Ask:
     """Bound the reading of a document by its pages."""
     document = request.document
     annotated = any(document.get(name) is not None for name in _ANNOTATIONS)
-    return ask_for(
+    ask = ask_for(
         request,
         model_name(document),
         UNIT_INPUT_PAGES,
         _pages_max(document),
         variants=[ANNOTATED] if annotated else [],
     )
+    stored = _stored_file(document)
+    return ask if stored is None else replace(ask, uses=(ObjectName("file", stored),))
 
 
 def document_meter(ask: Ask, content_type: str) -> Meter:  # noqa: ARG001 - always JSON
@@ -196,18 +197,27 @@ def _heard(document: Document) -> Units | None:
 
 def _pages_max(document: Fields) -> int:
     source = mapping(document, "document") or {}
-    kind = text(source, "type", where="document") or ""
-    if kind == "file" or source.get("file_id") is not None:
-        raise refused(_STORED, "document.file_id", "unsupported_parameter")
     picture = source.get("image_url")
     address = picture if picture is not None else source.get("document_url")
     if isinstance(address, dict):
         address = address.get("url")
-    if not isinstance(address, str) or not address.startswith(_PUBLIC):
-        raise refused(_STORED, "document", "unsupported_parameter")
+    if _stored_file(document) is not None:
+        if address is not None:
+            raise refused("Name either a file or an address.", "document")
+    elif not isinstance(address, str) or not address.startswith(_PUBLIC):
+        raise refused(_ADDRESS, "document", "unsupported_parameter")
     asked = _pages_asked(document.get("pages"))
     most = 1 if picture is not None else PAGES_MAX
     return most if asked is None else min(asked, PAGES_MAX)
+
+
+def _stored_file(document: Fields) -> str | None:
+    """The file of the key's that is read, if the document is one."""
+    source = mapping(document, "document") or {}
+    file_id = text(source, "file_id", where="document")
+    if not file_id and text(source, "type", where="document") == "file":
+        raise refused("'document.file_id' must be the id of a file.", "document.file_id")
+    return file_id or None
 
 
 def _pages_asked(pages: object) -> int | None:

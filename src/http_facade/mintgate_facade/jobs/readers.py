@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mintgate_facade.dialects import xai_video
+from mintgate_facade.dialects import mistral_batch_end, xai_video
 from mintgate_facade.dialects.anthropic import batch as message_batch
 from mintgate_facade.dialects.dashscope import batch as qwen_batch
 from mintgate_facade.dialects.dashscope.task_end import TASKS
@@ -23,6 +23,7 @@ READERS: Mapping[tuple[str, str], JobReader] = {
     ("openai", qwen_batch.OPERATION): qwen_batch.Batch(),
     ("openai", xai_video.OPERATION): xai_video.Video(),
     ("gemini", gemini_batch.OPERATION): batch_end.Batch(),
+    ("openai", mistral_batch_end.JOB): mistral_batch_end.MistralBatch(),
     ("gemini", videos.OPERATION): videos.Video(),
     ("anthropic", message_batch.OPERATION): message_batch.MessageBatch(),
     **{("dashscope", operation): reader for operation, reader in TASKS.items()},

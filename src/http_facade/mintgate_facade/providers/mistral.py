@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 
 from mintgate_facade.dialects import mistral
+from mintgate_facade.dialects import mistral_batch as batch
+from mintgate_facade.dialects.base import Access, BodyKind
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 from mintgate_facade.providers import compatible, reasons
-from mintgate_facade.providers.base import Provider, Surface, denied, local, metered, uploaded
+from mintgate_facade.providers.base import (
+    Provider,
+    Surface,
+    denied,
+    kept,
+    local,
+    metered,
+    owned,
+    uploaded,
+)
 
 _UNSTATED = "Its answer does not say what it cost, so it cannot be charged exactly."
 _AGENTS = (
@@ -16,7 +29,7 @@ _AGENTS = (
 )
 _AUDIO = "Voices and agents are stored in the operator's account, which all users here share."
 
-FLAVOR = Flavor(
+_FLAVOR = Flavor(
     name="mistral",
     limit_field="max_tokens",
     completion_tokens_default=None,
@@ -35,6 +48,13 @@ FLAVOR = Flavor(
     operations=mistral.OPERATIONS,
     flat_errors={"object": "error"},
 )
+_ONE = OpenAIDialect(_FLAVOR)
+"""Reads the single requests of a batch."""
+FLAVOR = replace(
+    _FLAVOR, operations=mistral.OPERATIONS | {batch.OPERATION: batch.operation(_ONE.read)}
+)
+_FILES_OF_JOBS = (("output_file", "file"), ("error_file", "file"))
+_SIGNED = "A signed address is read without any key. Use GET /v1/files/{id}/content."
 
 MISTRAL = Provider(
     slug="mistral",
@@ -71,6 +91,27 @@ MISTRAL = Provider(
                     measured=True,
                     repeated=frozenset({"context_bias", "timestamp_granularities"}),
                 ),
+                owned(
+                    "POST",
+                    "/v1/files",
+                    "file",
+                    Access.CREATE,
+                    body=BodyKind.FORM,
+                    reads=partial(batch.reads, _ONE.read),
+                ),
+                *kept("/v1/files", "file", ("GET", "/content")),
+                *denied(_SIGNED, "/v1/files/{id}/url", method="GET"),
+                metered("POST", "/v1/batch/jobs", batch.OPERATION),
+                owned("GET", "/v1/batch/jobs", "batch", Access.LIST, mentions=_FILES_OF_JOBS),
+                owned("GET", "/v1/batch/jobs/{id}", "batch", Access.USE, mentions=_FILES_OF_JOBS),
+                owned(
+                    "POST",
+                    "/v1/batch/jobs/{id}/cancel",
+                    "batch",
+                    Access.USE,
+                    mentions=_FILES_OF_JOBS,
+                ),
+                owned("DELETE", "/v1/batch/jobs/{id}", "batch", Access.FORGET),
                 local("/v1/models"),
                 local("/v1/models/{model}"),
                 *denied(reasons.ADMIN, "/v1/models/{model}", method="DELETE"),

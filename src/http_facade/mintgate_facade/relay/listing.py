@@ -3,6 +3,7 @@
 OpenAI: `limit`, `after`, `before`, `order` (openai/pagination.py). Anthropic: `limit`,
 `after_id`, `before_id`, and since 2.0 `page` and `ids` (anthropic/resources/beta/files.py).
 Both answer `data`, `has_more`, `first_id` and `last_id`; Anthropic also `next_page`.
+Mistral: `page`, a number from 0, and `page_size`; it answers `total` besides.
 Google: `pageSize`, `pageToken`; it answers a field of its own and `nextPageToken`.
 """
 
@@ -18,6 +19,8 @@ from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 LIMIT = 20
 LIMIT_MAX = 100
 """Each object of a page is a request to the provider."""
+DIGITS_MAX = 9
+"""Of a number in a query."""
 _PAGE = "page_"
 _CURSORS = frozenset({"after", "after_id", "before", "before_id", "page", "pageToken"})
 _FILTERS = ("model", "purpose")
@@ -32,6 +35,8 @@ class Page:
 
     ids: tuple[str, ...]
     has_more: bool
+    total: int | None = None
+    """All that there are, where pages have numbers."""
 
     @classmethod
     def of(cls, query: Mapping[str, str], owned: Sequence[str], named: Sequence[str] = ()) -> Page:
@@ -46,6 +51,10 @@ class Page:
         if order not in {"asc", "desc"}:
             raise _refused("order", "must be 'asc' or 'desc'")
         ids = list(owned) if order == "desc" else list(reversed(owned))
+        if _is_number(query.get("page", "")):
+            size = _limit(query.get("page_size"), LIMIT_MAX, "page_size")
+            start = int(query["page"]) * size
+            return cls(tuple(ids[start : start + size]), len(ids) > start + size, len(ids))
         page = query.get("page", "").removeprefix(_PAGE)
         after = query.get("after") or query.get("after_id") or query.get("pageToken") or page
         before = query.get("before") or query.get("before_id")
@@ -83,7 +92,7 @@ def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str
     }
     filtered = bool(wanted or entries)
     kept = [body for body in described if not filtered or _is_wanted(body, wanted.items(), entries)]
-    head = {
+    head: dict[str, object] = {
         "object": "list",
         "has_more": page.has_more,
         # Where to go on from, also when the last object was filtered out.
@@ -91,6 +100,8 @@ def listing_body(described: Sequence[bytes], page: Page, query: Mapping[str, str
         "last_id": page.ids[-1] if page.ids else None,
         "next_page": _PAGE + page.ids[-1] if page.has_more else None,
     }
+    if page.total is not None:
+        head["total"] = page.total
     return orjson.dumps({**head, "data": [orjson.Fragment(body) for body in kept]})
 
 
@@ -103,12 +114,16 @@ def _is_wanted(body: bytes, wanted: ItemsView[str, str], entries: Mapping[str, s
     )
 
 
-def _limit(text: str | None) -> int:
+def _limit(text: str | None, usual: int = LIMIT, name: str = "limit") -> int:
     if text is None:
-        return LIMIT
-    if not text.isdecimal() or not int(text):
-        raise _refused("limit", "must be a whole number above 0")
+        return usual
+    if not _is_number(text) or not int(text):
+        raise _refused(name, "must be a whole number above 0")
     return min(int(text), LIMIT_MAX)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= DIGITS_MAX
 
 
 def _refused(name: str, why: str) -> RefusedRequest:

@@ -11,8 +11,10 @@ from mintgate_simulator.answer import Kind, Stream
 from mintgate_simulator.form import read_form
 from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, UsagePlace, chat, check, wire
 from mintgate_simulator.refusal import Refusal
+from mintgate_simulator.stored import Keeping
 from mintgate_simulator.tokens import tokens_of, utf8_length
 
+from .mistral_jobs import FILES, MistralJobs
 from .words import flat_error, speech_of
 
 if TYPE_CHECKING:
@@ -159,4 +161,5 @@ def twin() -> Twin:
         ("POST", "/v1/audio/speech"): _speak,
         ("POST", "/v1/audio/transcriptions"): _write_down,
     }
-    return OpenAITwin(QUIRKS, {**routes, **own})
+    plain = OpenAITwin(QUIRKS, {**routes, **own})
+    return Keeping(plain, FILES, batches=MistralJobs, batches_at=("v1", "batch", "jobs"))
