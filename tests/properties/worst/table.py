@@ -52,6 +52,7 @@ STRATEGIES: Mapping[tuple[str, str], Strategy] = {
 OWN: Mapping[tuple[str, str], Strategy] = {
     ("dashscope", "messages"): qwen.messages,
     ("minimax", "speech"): pieces.speech_by_character,
+    ("minimax", "speech_task"): pieces.speech_by_character,
     ("mistral", "ocr"): pieces.pages,
     ("mistral", "speech"): pieces.speech_by_character,
     ("mistral", "transcription"): pieces.timed_transcripts,

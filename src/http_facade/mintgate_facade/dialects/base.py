@@ -108,6 +108,8 @@ class Route:
     kind: str = ""
     """Of the objects of an owned route, for example "file"."""
     access: Access | None = None
+    id_query: str = ""
+    """Of an owned row whose path names no object: the query parameter that does."""
     most: int = 0
     """How many objects of the kind a key may own; 0: as many as of all kinds together."""
     filtered: Filter | None = None

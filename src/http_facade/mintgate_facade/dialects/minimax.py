@@ -6,6 +6,7 @@ bytes of the text bound its characters.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED
@@ -13,7 +14,7 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_CHARACTERS
 
 from mintgate_facade.dialects.base import Ask, Meter, Reading, RequestView
 from mintgate_facade.dialects.base_resp import refused_status
-from mintgate_facade.dialects.checks import flag, model_name
+from mintgate_facade.dialects.checks import flag, forbid, model_name
 from mintgate_facade.dialects.counted import utf8_bytes
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
 from mintgate_facade.dialects.openai import Operation
@@ -23,6 +24,13 @@ from mintgate_facade.dialects.streams import EVENT_STREAM, Fate, SseMeter
 from mintgate_facade.dialects.terms import Terms
 
 CHARACTERS_MAX = 10_000
+TASK_CHARACTERS_MAX = 50_000
+"""Of a text that is spoken later; longer ones would have to be stored files."""
+SPEECH = "speech"
+"""Tasks and the files that they make, as objects of the key."""
+KEPT_MS = 30 * 24 * 3_600_000
+"""How long their owner is known; MiniMax does not say how long it keeps them."""
+_STORED = "The length of a stored text is not known. Send it in 'text'."
 _LAST = 2
 """`data.status` of the event that ends a stream; those before it have 1."""
 
@@ -89,13 +97,53 @@ class SpeechStreamMeter(SseMeter):
         return most_of(self._ask) if self._spoke else {}
 
 
+def read_task(request: RequestView) -> Ask:
+    """Bound a text that is spoken later: its characters are known, and billed, at once."""
+    document = request.document
+    forbid(document, {"text_file_id": _STORED})
+    spoken = spoken_text(request, "text", TASK_CHARACTERS_MAX)
+    ask = ask_for(request, model_name(document), UNIT_INPUT_CHARACTERS, utf8_bytes(spoken))
+    return replace(ask, creates=SPEECH, made=_ids, creates_for_ms=KEPT_MS)
+
+
+def task_meter(ask: Ask, content_type: str) -> Meter:  # noqa: ARG001 - always JSON
+    """Make the reader of the answer that names a task, its file, and its characters."""
+
+    def exact(document: Document) -> Reading | None:
+        stated = document.get("usage_characters")
+        if stated is None:
+            return None
+        reading = read_pieces(ask, {UNIT_INPUT_CHARACTERS: count(stated)})
+        return replace(reading, made=_ids(document))
+
+    def counted(document: Document | None, _size_bytes: int) -> Reading:
+        made = () if document is None else _ids(document)
+        return replace(_unstated(ask), made=made)
+
+    return JsonMeter(exact, counted, refused_status)
+
+
 OPERATIONS = {
+    "speech_task": Operation(
+        read_task,
+        task_meter,
+        Terms(
+            "the bytes of the text",
+            "`usage_characters` of the answer that names the task; else the whole bound",
+        ),
+    ),
     "speech": Operation(
         read_speech,
         speech_meter,
         Terms("the bytes of the text", "`usage_characters`; the whole bound when it states none"),
-    )
+    ),
 }
+
+
+def _ids(document: Document) -> tuple[str, ...]:
+    """The names of a task and of its file: whole numbers, which a file's and a task's differ in."""
+    named = (document.get(field) for field in ("task_id", "file_id"))
+    return tuple(str(each) for each in named if each and isinstance(each, int | str))
 
 
 def _stated(document: Document) -> Units | None:

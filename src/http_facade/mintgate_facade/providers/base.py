@@ -228,6 +228,7 @@ def owned(
     made_at: str = "id",
     kept_ms: int = 0,
     sized_by: str = "",
+    id_query: str = "",
     most: int = 0,
     filtered: Filter | None = None,
 ) -> Route:
@@ -250,6 +251,7 @@ def owned(
         made_at=made_at,
         kept_ms=kept_ms,
         sized_by=sized_by,
+        id_query=id_query,
         most=most,
         filtered=filtered,
     )

@@ -284,9 +284,15 @@ def _made(path: str, body: bytes) -> str:
 
 
 def _uses(exchange: Exchange, admitted: Admitted) -> list[ObjectName]:
-    """What must be the key's: the object in the path, and what the body names."""
+    """What must be the key's: the object in the path or the query, and what the body names."""
     route = exchange.route
     named = [_named(exchange)] if "id" in exchange.match.ids else []
+    if name := route.id_query:
+        ids = [v for n, v in parse_qsl(admitted.view.query_string) if n == name]
+        # Of two, nobody knows which one the provider reads.
+        if len(ids) != 1:
+            raise refused(f"The query must name one {name!r}.", name)
+        named.append(ObjectName(route.kind, ids[0]))
     if route.uses is not None:
         with bounded_nesting():
             named.extend(route.uses(admitted.view.document))

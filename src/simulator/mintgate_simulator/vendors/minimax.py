@@ -9,8 +9,9 @@ from mintgate_simulator.anthropic import AnthropicTwin
 from mintgate_simulator.openai import OpenAITwin, Quirks, chat, check, models, wire
 from mintgate_simulator.request import CREATED_AT_S
 
+from .minimax_tasks import Tasks
 from .surfaces import SurfacesTwin
-from .words import SECONDS_PER_CHARACTER, plain_usage, speech_of
+from .words import SECONDS_PER_CHARACTER, characters_of, plain_usage, speech_of
 
 if TYPE_CHECKING:
     from mintgate_simulator.answer import Answer
@@ -98,8 +99,7 @@ def _speak(request: Request, quirks: Quirks) -> Answer:
         "audio_size": len(audio),
         "audio_format": "mp3",
         "word_count": len(text.split()),
-        # A character beyond ASCII counts as two.
-        "usage_characters": sum(1 if character.isascii() else 2 for character in text),
+        "usage_characters": characters_of(text),
     }
     stated = {"extra_info": extra} if controls.usage else {}
     last = {"data": {"audio": "", "status": 2}, **stated, **trace}
@@ -134,4 +134,4 @@ def twin() -> Twin:
         },
     )
     messages = AnthropicTwin(input_at_start=False)
-    return SurfacesTwin(plain, {"/anthropic/": ("/", messages)})
+    return SurfacesTwin(Tasks(plain, QUIRKS), {"/anthropic/": ("/", messages)})

@@ -40,3 +40,8 @@ def flat_error(request: Request, refusal: Refusal) -> dict[str, Any]:  # noqa: A
     )
     error: dict[str, Any] = nested["error"]
     return error
+
+
+def characters_of(text: str) -> int:
+    """The characters that MiniMax bills: one beyond ASCII counts as two."""
+    return sum(1 if character.isascii() else 2 for character in text)
