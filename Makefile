@@ -15,10 +15,10 @@ BUF := tools/buf/node_modules/.installed
 SDK_NODE := tests/sdk_node/node_modules/.installed
 TESTS ?= tests
 
-.PHONY: help run demo test chaos check bench docs proto format lock clean
+.PHONY: help run demo test chaos check bench bench-quick bench-scale docs proto format lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
 run: $(SERVER) ## the gateway in the foreground
 	@$(BIN)/mintgate up
@@ -43,9 +43,18 @@ check: $(DEV) $(BUF) ## format, lint, types, protocol files, the page of routes
 	@scripts/stubs check
 	@$(BIN)/python scripts/providers_page.py check
 
-bench: $(DEV) ## added latency and throughput against a direct call; the ledger on each store
-	@scripts/servers
+bench: $(DEV) ## gateways side by side: throughput, added latency, memory, overspend
+	@scripts/servers bench
+	@scripts/peers
 	$(BIN)/python -m bench
+
+bench-quick: $(DEV) ## the ratio to nginx, against the stored one; under two minutes
+	@scripts/servers bench
+	@$(BIN)/python -m bench.quick
+
+bench-scale: $(DEV) ## growth with keys, open streams, events and wallets
+	@scripts/servers bench
+	$(BIN)/python -m bench.scale
 
 docs: $(DEV) ## write docs/providers.md from the route tables
 	$(BIN)/python scripts/providers_page.py write
@@ -62,7 +71,7 @@ lock: ## resolve the dependencies again; needs uv
 	scripts/lock
 
 clean: ## remove what the targets made
-	rm -rf .venv tools/buf/node_modules tests/sdk_node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv tools/buf/node_modules tests/sdk_node/node_modules bench/peers/.installed .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(SERVER): requirements/server.txt pyproject.toml
 	@scripts/venv requirements/server.txt

@@ -1,175 +1,127 @@
-"""`python -m bench`: the gateway against a direct call, then the ledger on each store.
+"""`python -m bench`: gateways against a direct call and against nginx, side by side.
 
-Direct and through the gateway are measured in one run, alternating, with the same load
-generator, the same simulated provider and the same two cores; so are the stores. The
-figures are medians of the rounds. Absolute numbers are this machine's, the ratios travel.
+Each round starts every contender in turn in front of the same upstream, checks that its
+answers are right, loads it, lets fifty requests at once run at a cap, and stops it. Absolute
+figures are this machine's, ratios travel. `--write` puts the tables into docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import platform
-import statistics
 import sys
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-import uvloop
-
-from bench.client import Sample, load, render
-from bench.memory import resident_mb
-from bench.stores import rows as ledger_rows
-from tests.harness import Installation, installation
+from bench import page, report
+from bench.contenders import BY_NAME, CONTENDERS
+from bench.contenders.base import Contender
+from bench.machine import load_average, machine
+from bench.measure import turn
+from bench.plot import draw
+from bench.summary import summarise
+from bench.upstream import upstream, versions
+from bench.workload import CASES
 
 ROUNDS = 3
 SECONDS = 5.0
-WARM_UP_S = 1.0
-CLIENTS = 32
-OPEN_STREAMS = 1_000
-OPEN_STREAMS_S = 10
-
-MESSAGES = [
-    {"role": "system", "content": "You are terse."},
-    {"role": "user", "content": "Say something about the sea. " * 8},
-]
-JSON_BODY = {"model": "gpt-4o-mini", "messages": MESSAGES, "max_tokens": 200}
-STREAM_BODY = JSON_BODY | {"stream": True, "stream_options": {"include_usage": True}}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One thing to measure."""
-
-    name: str
-    body: bytes
-    clients: int
-    simulate: str = ""
-
-
-CASES = (
-    Case("json, 1 client", json.dumps(JSON_BODY).encode(), 1),
-    Case(f"json, {CLIENTS} clients", json.dumps(JSON_BODY).encode(), CLIENTS),
-    Case("stream of 20, 1 client", json.dumps(STREAM_BODY).encode(), 1, "chunks=20"),
-    Case(
-        f"stream of 20, {CLIENTS} clients", json.dumps(STREAM_BODY).encode(), CLIENTS, "chunks=20"
-    ),
-)
+PART = "comparison"
+PICTURE = f"![Requests a second, on a scale of tens]({page.PLOT.name})"
+PEERS = ("litellm", "litellm-tuned", "portkey")
+"""Whose failure leaves them out; a failure of ours ends the run."""
 
 
 def main() -> int:
-    """Measure every case and print the tables; exits 1 when a request or the books failed."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    """Measure or only write again; exits 1 when a request of ours failed or a cap was passed."""
+    options = arguments()
+    data = page.kept(PART) if options.render else measured(options)
+    if data is None:
+        print("nothing was kept yet: run with --write", file=sys.stderr)
+        return 1
+    text = report.comparison(data)
+    print(text)
+    if options.write or options.render:
+        page.PLOT.write_text(draw(data["figures"]))
+        page.write(PART, f"{PICTURE}\n\n{text}", data)
+    return int(wrong(data["figures"]))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="mintgate-bench-") as name,
-        installation(Path(name), MINTGATE_LOG_LEVEL="warning") as gateway,
-    ):
-        _, secret = gateway.mint(None)
-        rows = [
-            uvloop.run(measure(gateway, secret, case, options.rounds, options.seconds))
-            for case in CASES
-        ]
-        memory = uvloop.run(memory_mb(gateway, secret))
-        gateway.audit()
-    ledger = ledger_rows(options.rounds, options.seconds)
-    report = {
-        "machine": platform.platform(),
-        "cases": rows,
-        "memory_mb": memory,
-        "ledger": ledger,
-    }
-    print(json.dumps(report, indent=1) if options.json else text(rows, memory, ledger))
-    failed = any(row["failures"] for row in rows) or any(row["audit_findings"] for row in ledger)
-    return int(failed)
-
-
-async def measure(
-    gateway: Installation, secret: str, case: Case, rounds: int, seconds: float
-) -> dict[str, object]:
-    """Alternate between direct and through the gateway."""
-    targets = {
-        "direct": (f"{gateway.simulator_url}/openai/v1/chat/completions", "sk-direct"),
-        "gateway": (f"{gateway.url}/v1/chat/completions", secret),
-    }
-    samples: dict[str, list[Sample]] = {"direct": [], "gateway": []}
-    for side, (url, credential) in targets.items():
-        request = render(url, case.body, credential, case.simulate)
-        await load(url, request, clients=case.clients, seconds=WARM_UP_S)
-        samples[side] = []
-    for _ in range(rounds):
-        for side, (url, credential) in targets.items():
-            request = render(url, case.body, credential, case.simulate)
-            samples[side].append(await load(url, request, clients=case.clients, seconds=seconds))
-    direct, through = samples["direct"], samples["gateway"]
-    return {
-        "case": case.name,
-        "failures": sum(sample.failures for sample in direct + through),
-        "direct_per_second": median(direct, lambda s: s.per_second),
-        "gateway_per_second": median(through, lambda s: s.per_second),
-        "added_p50_ms": round(median(through, p50) - median(direct, p50), 3),
-        "added_p99_ms": round(median(through, p99) - median(direct, p99), 3),
-        "direct_p50_ms": median(direct, p50),
-        "gateway_p50_ms": median(through, p50),
-        "gateway_p99_ms": median(through, p99),
-    }
-
-
-async def memory_mb(gateway: Installation, secret: str) -> dict[str, float]:
-    """Resident memory of core and facade while a thousand streams are open."""
-    url = f"{gateway.url}/v1/chat/completions"
-    slow = f"chunks=20; chunk_delay_ms={OPEN_STREAMS_S * 1_000 // 20}"
-    request = render(url, json.dumps(STREAM_BODY).encode(), secret, slow)
-    async with asyncio.TaskGroup() as tasks:
-        # One request each: the next would begin after the time is over.
-        tasks.create_task(load(url, request, clients=OPEN_STREAMS, seconds=1.0))
-        await asyncio.sleep(OPEN_STREAMS_S * 0.8)
-        return {child: resident_mb(gateway.pid(child)) for child in ("core", "facade-0")}
-
-
-def p50(sample: Sample) -> float:
-    """Median latency of one round."""
-    return sample.percentile_ms(50)
-
-
-def p99(sample: Sample) -> float:
-    """99th percentile of one round."""
-    return sample.percentile_ms(99)
-
-
-def median(samples: list[Sample], figure: Callable[[Sample], float]) -> float:
-    """Median over rounds."""
-    return round(statistics.median(figure(sample) for sample in samples), 3)
-
-
-def text(
-    rows: list[dict[str, object]], memory: dict[str, float], ledger: list[dict[str, object]]
-) -> str:
-    """The figures for a terminal."""
-    held = ", ".join(f"{child} {value:.0f} MB" for child, value in memory.items())
-    return "\n".join(
-        [
-            table(rows),
-            f"memory with {OPEN_STREAMS:,} open streams: {held}",
-            "",
-            "reserve and settle pairs through lanes and store:",
-            table(ledger),
-        ]
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each case; whole ones")
+    parser.add_argument(
+        "--contenders",
+        type=lambda text: text.split(","),
+        default=list(BY_NAME),
+        help=f"comma-separated, of {','.join(BY_NAME)}",
     )
+    parser.add_argument("--write", action="store_true", help="into docs/performance.*")
+    parser.add_argument("--render", action="store_true", help="write docs again, do not measure")
+    options = parser.parse_args()
+    if unknown := set(options.contenders) - set(BY_NAME):
+        parser.error(f"unknown contenders: {', '.join(sorted(unknown))}")
+    return options
 
 
-def table(rows: list[dict[str, object]]) -> str:
-    """Rows of equal columns, a line each."""
-    columns = list(rows[0])
-    lines = ["  ".join(f"{name:>22}" for name in columns)]
-    lines += ["  ".join(f"{row[name]!s:>22}" for name in columns) for row in rows]
-    return "\n".join(lines)
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Run all rounds."""
+    chosen = [each for each in CONTENDERS if each.name in options.contenders]
+    left_out = {each.name: why for each in chosen if (why := each.missing())}
+    present = [each for each in chosen if each.name not in left_out]
+    busy = load_average()
+    rounds: list[dict[str, Any]] = []
+    with upstream() as address:
+        for number in range(options.rounds):
+            print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+            rounds.append(one_round(present, address, options.seconds, left_out))
+    data = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "load_average": round(busy, 1),
+        "machine": machine(),
+        "tools": versions(),
+        "versions": {each.name: each.version() for each in present},
+        "left_out": left_out,
+        "figures": summarise(rounds),
+    }
+    path = page.save(f"comparison-{datetime.now(UTC):%Y%m%dT%H%M%S}", data | {"turns": rounds})
+    print(f"every figure is in {path}", file=sys.stderr)
+    return data
+
+
+def one_round(
+    contenders: Sequence[Contender], address: str, seconds: float, left_out: dict[str, str]
+) -> dict[str, Any]:
+    """Everybody once, one after the other."""
+    found: dict[str, Any] = {}
+    for contender in contenders:
+        if contender.name in left_out:
+            continue
+        started = time.monotonic()
+        try:
+            found[contender.name] = turn(contender, address, CASES, seconds).as_json()
+        except Exception as error:
+            if contender.name not in PEERS:
+                raise
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            left_out[contender.name] = lines[-1][:200]
+            print(f"{contender.title} is left out: {error}", file=sys.stderr)
+        else:
+            print(f"  {contender.title}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return found
+
+
+def wrong(figures: dict[str, Any]) -> bool:
+    """Whether one of ours failed a request or passed a cap."""
+    return any(
+        each["over_nano_usd"] or any(case["failures"] for case in each["cases"].values())
+        for name, each in figures.items()
+        if name.startswith("mintgate")
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 The database must be migrated. A new account is made for every run; every charge is
 written with its detail and its rollup, and the books are audited at the end.
-`python -m bench` runs this on a private PostgreSQL and on SQLite; see `bench/stores.py`.
+`python -m bench.scale --parts ledger` runs this on a private PostgreSQL and on SQLite; see
+`bench/stores.py`.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from bench.__main__ import JSON_BODY
 from bench.client import load, render
 from bench.memory import processor_ns
+from bench.workload import JSON_BODY
 from tests.harness import Installation, installation
 from tests.ports import free_port
 

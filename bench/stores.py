@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from mintgate_core.app import POSTGRES_LANES
 from mintgate_core.stores.postgres import PostgresUrl, schema
 
+from bench import page
 from bench.ledger import Load, Pairs, measure
 from tests.servers.postgres import running_postgres
 
@@ -48,6 +50,25 @@ def postgres_databases() -> Iterator[NewStore]:
         template = server.create_database()
         schema.migrate(PostgresUrl.parse(server.url(template)))
         yield lambda: server.url(server.create_database(template))
+
+
+def text(rows: Sequence[dict[str, Any]]) -> str:
+    """The part of the page."""
+    return page.table(
+        ("store", "lanes", "clients", "wallets", "pairs/s", "pair p50, ms", "p99, ms"),
+        [
+            [
+                row["ledger"],
+                row["lanes"],
+                row["clients"],
+                row["wallets"],
+                page.number(row["pairs_per_second"]),
+                page.number(row["pair_p50_ms"], 1),
+                page.number(row["pair_p99_ms"], 1),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def rows(rounds: int, seconds: float) -> list[dict[str, object]]:

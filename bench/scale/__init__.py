@@ -1,0 +1,1 @@
+"""How the gateway grows: with keys, with open streams, with events, with wallets."""
