@@ -5,7 +5,7 @@ An exception that is no refusal is a finding, and so is an output that grows bey
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -43,6 +43,7 @@ class Seed:
     answer: bytes
     answer_type: str
     ask: Ask
+    headers: Mapping[str, str]
 
     def __repr__(self) -> str:
         return f"{self.target} {self.body[:80]!r}"
@@ -80,7 +81,7 @@ def _read(seed: Seed, body: bytes, query: str) -> Ask:
         files=files,
         query=dict(parse_qsl(query)),
         query_string=query,
-        headers={"content-type": seed.content_type},
+        headers={"content-type": seed.content_type, **seed.headers},
         path_model=seed.model if "{model}" in target.route.path else "",
     )
     ask = dialect.read(target.route, view)

@@ -10,7 +10,7 @@ from mintgate_facade.dialects.base import RefusedRequest
 from tests.fuzz.harness import Seed
 from tests.properties.worst.case import Case, Target
 from tests.properties.worst.playing import answer, view_of
-from tests.properties.worst.table import strategy_of
+from tests.properties.worst.table import JOBS, strategy_of
 
 EXAMPLES = 6
 
@@ -19,7 +19,8 @@ EXAMPLES = 6
 def seeds_of(target: Target) -> tuple[Seed, ...]:
     """A few requests that are served, the same in every run."""
     found: list[Seed] = []
-    strategy = strategy_of(target)
+    key = (target.surface.dialect.name, target.route.operation)
+    strategy = JOBS.get(key) or strategy_of(target)
     if strategy is None:
         raise LookupError(f"{target} has no strategy in tests/properties/worst/table.py")
 
@@ -35,8 +36,19 @@ def seeds_of(target: Target) -> tuple[Seed, ...]:
         query = case.query
         model = case.card.model
         ask = ask.answered(headers)
+        head = case.headers
         found.append(
-            Seed(target, model, case.body, case.content_type, query, written[:65_536], kind, ask)
+            Seed(
+                target,
+                model,
+                case.body,
+                case.content_type,
+                query,
+                written[:65_536],
+                kind,
+                ask,
+                head,
+            )
         )
 
     collect()

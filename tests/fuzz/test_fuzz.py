@@ -15,6 +15,7 @@ from tests.fuzz.mutations import change
 from tests.fuzz.seeds import seeds_of
 from tests.properties.worst.case import BOUNDARY
 from tests.properties.worst.playing import TARGETS
+from tests.properties.worst.table import JOB_TARGETS
 
 NUMBERS = st.integers(0, 2**64 - 1)
 """A number makes an example: chance is repeated from it."""
@@ -26,7 +27,7 @@ FILE = PART.replace(b'"a"', b'"file"; filename="a.wav"')
 WHOLE = PART + FILE + f"--{BOUNDARY}--\r\n".encode()
 
 
-@pytest.fixture(params=TARGETS, ids=str, scope="module")
+@pytest.fixture(params=(*TARGETS, *JOB_TARGETS), ids=str, scope="module")
 def seeds(request: pytest.FixtureRequest) -> tuple[harness.Seed, ...]:
     """Requests of one metered route that are served, and their answers."""
     return seeds_of(request.param)

@@ -10,45 +10,26 @@ from hypothesis import strategies as st
 from mintgate.v1.jobs_pb2 import Job
 from mintgate_core.pricing import Unit, Unpriced, quote, rate
 from mintgate_core.service.requests import bound as bound_of
-from mintgate_facade.dialects.base import Policy, RefusedRequest
+from mintgate_facade.dialects.base import RefusedRequest
 from mintgate_facade.dialects.jobs import Done, Failed
 from mintgate_facade.jobs.readers import READERS
-from mintgate_facade.providers.registry import PROVIDERS
 
-from tests.properties.worst import later, qwen
-from tests.properties.worst.case import Strategy, Target
+from tests.properties.worst.case import Target
 from tests.properties.worst.playing import LATER, answer, told, view_of
-
-STRATEGIES: Mapping[tuple[str, str], Strategy] = {
-    ("dashscope", "picture_task"): qwen.picture_tasks,
-    ("dashscope", "transcript_task"): qwen.transcript_tasks,
-    ("dashscope", "video_task"): qwen.video_tasks,
-    ("gemini", "batch"): later.batches,
-    ("gemini", "batch_embed"): later.embeddings,
-    ("gemini", "video"): later.videos,
-    ("openai", "xai_video"): later.clips,
-}
-"""By the name of the dialect and the operation of the route."""
-TARGETS = [
-    Target(provider, surface, route)
-    for provider in PROVIDERS
-    for surface in provider.surfaces
-    for route in surface.routes
-    if route.policy is Policy.METERED and (surface.dialect.name, route.operation) in STRATEGIES
-]
+from tests.properties.worst.table import JOB_TARGETS, JOBS
 
 
 def test_every_such_route_has_a_strategy() -> None:
     """What test_reserve_covers.py leaves to this file is here."""
-    assert {target.route.operation for target in TARGETS} >= LATER
+    assert {target.route.operation for target in JOB_TARGETS} >= LATER
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize("target", JOB_TARGETS, ids=str)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_hold_covers_the_end_of_a_job(target: Target, data: st.DataObject) -> None:
     """What its reader makes of the provider's last word fits, and so does what is never told."""
-    case = data.draw(STRATEGIES[target.surface.dialect.name, target.route.operation](target))
+    case = data.draw(JOBS[target.surface.dialect.name, target.route.operation](target))
     dialect = target.surface.dialect
     try:
         ask = dialect.read(target.route, view_of(target, case))

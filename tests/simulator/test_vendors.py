@@ -130,3 +130,18 @@ def test_cerebras(sim: Simulator) -> None:
             sdk.chat.completions.create(model="m", messages=HELLO, extra_headers=headers)
     assert isinstance(caught.value.body, dict)
     assert {"message", "type", "param", "code"} == set(caught.value.body)
+
+
+def test_xai_videos(sim: Simulator) -> None:
+    """A video is made for as many looks as asked, then states its length and its cost."""
+    options: Any = {"headers": {"x-simulate": "polls=1; output=3"}}
+    body = {"model": "m", "prompt": "a cat", "resolution": "720p"}
+    with openai.OpenAI(base_url=f"{sim.url}/xai/v1", api_key=KEY, max_retries=0) as sdk:
+        begun: Any = sdk.post("/videos/generations", cast_to=object, body=body, options=options)
+        path = f"/videos/{begun['request_id']}"
+        looks: list[Any] = [sdk.get(path, cast_to=object) for _ in range(3)]
+        with pytest.raises(openai.NotFoundError):
+            sdk.get("/videos/another", cast_to=object)
+    assert [look["status"] for look in looks] == ["pending", "done", "done"]
+    assert looks[-1]["video"]["duration"] == 3
+    assert looks[-1]["usage"] == {"cost_in_usd_ticks": 2_100_000_000}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.properties.worst import pieces, qwen, tokens
+from mintgate_facade.dialects.base import Policy
+from mintgate_facade.providers.registry import PROVIDERS
+
+from tests.properties.worst import later, pieces, qwen, tokens
 from tests.properties.worst.case import Strategy, Target
 
 STRATEGIES: Mapping[tuple[str, str], Strategy] = {
@@ -61,6 +64,24 @@ OWN: Mapping[tuple[str, str], Strategy] = {
     ("xai", "speech"): pieces.speech_by_character,
 }
 """By the provider's slug and the operation; they go before the others."""
+
+JOBS: Mapping[tuple[str, str], Strategy] = {
+    ("dashscope", "picture_task"): qwen.picture_tasks,
+    ("dashscope", "transcript_task"): qwen.transcript_tasks,
+    ("dashscope", "video_task"): qwen.video_tasks,
+    ("gemini", "batch"): later.batches,
+    ("gemini", "batch_embed"): later.embeddings,
+    ("gemini", "video"): later.videos,
+    ("openai", "xai_video"): later.clips,
+}
+"""The same of routes whose answer is none yet."""
+JOB_TARGETS = tuple(
+    Target(provider, surface, route)
+    for provider in PROVIDERS
+    for surface in provider.surfaces
+    for route in surface.routes
+    if route.policy is Policy.METERED and (surface.dialect.name, route.operation) in JOBS
+)
 
 
 def strategy_of(target: Target) -> Strategy | None:
