@@ -182,7 +182,7 @@ def test_anthropic_files(
     assert [each.id for each in sdk.beta.files.list()] == [made[1].id]
 
 
-@pytest.mark.parametrize("size", [20, 9 << 20], ids=["short", "in two pieces"])
+@pytest.mark.parametrize("size", [20, 3 << 20, 9 << 20], ids=["short", "on disk", "in two pieces"])
 def test_gemini_files(buyer: Buyer, other: Buyer, upstream: Upstream, size: int) -> None:
     """A file goes through the gateway to its last byte, and is its key's alone."""
     sdk, strange = gemini_of(buyer), gemini_of(other)
