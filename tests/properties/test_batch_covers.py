@@ -1,4 +1,4 @@
-"""Whatever the requests of a batch cost together is no more than what was held for their file."""
+"""Whatever the requests of a batch cost together is no more than what was held for it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import orjson
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from mintgate.v1.jobs_pb2 import Job
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate_core.pricing import Unit, Unpriced, quote, rate
 from mintgate_core.service.requests import bound as bound_of
 from mintgate_facade.dialects import mistral_batch
-from mintgate_facade.dialects.base import RefusedRequest
+from mintgate_facade.dialects.base import Ask, RefusedRequest, RequestView
 from mintgate_facade.dialects.batches import VARIANTS
+from mintgate_facade.dialects.jobs import Done, Further
 from mintgate_facade.dialects.openai.batch import BatchFile
 from mintgate_facade.dialects.openai.usage import read_usage
 from mintgate_facade.dialects.split import add
+from mintgate_facade.jobs.readers import READERS
 
 from tests.properties.worst.case import Case, Target
 from tests.properties.worst.playing import TARGETS, answer, view_of
@@ -33,6 +36,12 @@ ENDPOINTS = [
     )
     or (target.provider.slug == "dashscope" and target.route.operation == "chat")
 ]
+(MESSAGES,) = (
+    target
+    for target in TARGETS
+    if target.provider.slug == "anthropic" and target.route.operation == "messages"
+)
+(MESSAGE_BATCHES,) = (route for route in MESSAGES.surface.routes if route.operation == "batch")
 REQUESTS_MAX = 4
 DRAWS_MAX = 12
 """Of a request that a batch may hold, until the example is given up."""
@@ -96,3 +105,50 @@ def test_the_hold_covers_all_requests(target: Target, data: st.DataObject) -> No
         add(total, usage[0])
     units = {Unit(unit): count for unit, count in total.items()}
     assert rate(case.card, units, VARIANTS).amount_nano_usd <= held
+
+
+def message_batch(target: Target, case: Case, requests: int) -> tuple[Ask, int] | None:
+    """A batch of so many of this message, and what is held for it; None where it is refused."""
+    params: dict[str, Any] = orjson.loads(case.body)
+    each = [{"custom_id": str(number), "params": params} for number in range(requests)]
+    document = {"requests": each}
+    view = RequestView(body=orjson.dumps(document), document=document)
+    try:
+        ask = target.surface.dialect.read(MESSAGE_BATCHES, view)
+        return ask, quote(case.card, bound_of(ask.bound)).amount_nano_usd
+    except (RefusedRequest, Unpriced):
+        return None
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_hold_covers_all_messages(data: st.DataObject) -> None:
+    """The results of a message batch, each at its worst, cost no more than was held for it."""
+    strategy = strategy_of(MESSAGES)
+    assert strategy is not None
+    requests = data.draw(st.integers(1, REQUESTS_MAX))
+    for _ in range(DRAWS_MAX):
+        case = without(data.draw(strategy(MESSAGES)))
+        batch = message_batch(MESSAGES, case, requests)
+        if batch is not None:
+            break
+    assume(batch is not None)
+    assert batch is not None
+    ask, held = batch
+    assert ask.later is not None
+    written, _ = answer(
+        MESSAGES, case, MESSAGES.surface.dialect.read(MESSAGES.route, view_of(MESSAGES, case))
+    )
+    message = orjson.loads(written)
+    result = {"result": {"type": "succeeded", "message": message}}
+    reader = READERS[MESSAGES.surface.dialect.name, ask.later.operation]
+    ended = reader.read(Job(object_id="b", state=ask.later.state), b'{"processing_status":"ended"}')
+    assert isinstance(ended, Further)
+    for _ in range(requests):
+        ended.into.feed(orjson.dumps(result) + b"\n")
+    done = ended.into.outcome()
+    assert isinstance(done, Done)
+    units = {Unit(unit): count for unit, count in done.reading.units.items()}
+    said = message["usage"]["output_tokens"] * requests
+    assert units.get(Unit.OUTPUT_TOKENS, 0) == said
+    assert rate(case.card, units, done.reading.variants).amount_nano_usd <= held
