@@ -11,11 +11,12 @@ PROTO := $(shell find proto -name '*.proto')
 STUBS := src/clients/mintgate/v1
 SERVER := .venv/.server
 DEV := .venv/.dev
+FUZZ := .venv/.fuzz
 BUF := tools/buf/node_modules/.installed
 SDK_NODE := tests/sdk_node/node_modules/.installed
 TESTS ?= tests
 
-.PHONY: help run demo test chaos check bench bench-quick bench-scale docs proto format lock clean
+.PHONY: help run demo test chaos fuzz check bench bench-quick bench-scale docs proto format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -33,6 +34,9 @@ test: $(DEV) $(SDK_NODE) ## every test
 chaos: $(DEV) ## kills, freezes and database restarts under load; SEED=n repeats a run
 	@scripts/servers
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+fuzz: $(FUZZ) ## what parses under a fuzzer that coverage guides; SECONDS=n of each TARGET, or of one
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET))
 
 check: $(DEV) $(BUF) ## format, lint, types, protocol files, the page of routes
 	$(BIN)/ruff format --check .
@@ -80,6 +84,10 @@ $(SERVER): requirements/server.txt pyproject.toml
 $(DEV): requirements/dev.txt pyproject.toml
 	@scripts/venv requirements/dev.txt
 	@touch $@ $(SERVER)
+
+$(FUZZ): requirements/fuzz.txt $(DEV)
+	@scripts/venv requirements/fuzz.txt
+	@touch $@
 
 $(BUF): tools/buf/package.json tools/buf/package-lock.json
 	@scripts/node

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mintgate_facade.dialects.base import RefusedRequest
 
 from tests.fuzz import harness
+from tests.fuzz.inputs import PROPERTIES, WHOLE, form
 from tests.fuzz.mutations import change
 from tests.fuzz.seeds import seeds_of
-from tests.properties.worst.case import BOUNDARY
 from tests.properties.worst.playing import TARGETS
 from tests.properties.worst.table import JOB_TARGETS
 
@@ -21,10 +19,6 @@ NUMBERS = st.integers(0, 2**64 - 1)
 """A number makes an example: chance is repeated from it."""
 EDGES = st.lists(st.integers(0, 70_000), max_size=6)
 SHORT = settings(max_examples=25, deadline=None)
-FORM = f"multipart/form-data; boundary={BOUNDARY}"
-PART = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="a"\r\n\r\nb\r\n'.encode()
-FILE = PART.replace(b'"a"', b'"file"; filename="a.wav"')
-WHOLE = PART + FILE + f"--{BOUNDARY}--\r\n".encode()
 
 
 @pytest.fixture(params=(*TARGETS, *JOB_TARGETS), ids=str, scope="module")
@@ -58,13 +52,17 @@ def test_answers(seeds: tuple[harness.Seed, ...], number: int) -> None:
 @given(number=NUMBERS, edges=EDGES)
 def test_forms(number: int, edges: list[int]) -> None:
     """A form is read the same in any pieces, or refused."""
-    body = change(WHOLE, Random(number))  # noqa: S311 - no secret
-    assert _form([body]) == _form(harness.cut(body, edges))
+    form(tuple(edges), change(WHOLE, Random(number)))  # noqa: S311 - no secret
 
 
-def _form(chunks: list[bytes]) -> Any:
-    try:
-        reader = harness.form(FORM, chunks)
-    except RefusedRequest:
-        return None
-    return reader.fields, reader.files
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_inputs_of_the_guided_run(name: str) -> None:
+    """Every input that the guided run begins with is one, and is changed within its bound."""
+    tried = PROPERTIES[name]
+    for number, data in enumerate(tried.corpus()):
+        tried.run(data)
+        chance = Random(number)  # noqa: S311 - no secret
+        changed = tried.mutated(data, len(data) + 1, chance, lambda rest: rest[::-1])
+        assert len(changed) <= len(data) + 1
+        tried.run(changed)
+    tried.run(b"")
