@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mintgate_simulator.anthropic import AnthropicTwin
 from mintgate_simulator.openai import ROUTES, OpenAITwin, Quirks, UsagePlace
+from mintgate_simulator.openai.files import OPENAI_FILES
+from mintgate_simulator.stored import Keeping
 
 from .surfaces import SurfacesTwin
 from .words import plain_usage
@@ -47,4 +49,5 @@ _PATHS = frozenset({"/v1/chat/completions", "/v1/models"})
 def twin() -> Twin:
     """Answers as ``https://api.moonshot.ai`` does."""
     routes = {key: handler for key, handler in ROUTES.items() if key[1] in _PATHS}
-    return SurfacesTwin(OpenAITwin(QUIRKS, routes), {"/anthropic/": ("/", AnthropicTwin())})
+    plain = Keeping(OpenAITwin(QUIRKS, routes), OPENAI_FILES)
+    return SurfacesTwin(plain, {"/anthropic/": ("/", AnthropicTwin())})
