@@ -125,7 +125,7 @@ def test_the_ledger_asks_no_clock() -> None:
 
 def test_the_base_install_needs_no_server() -> None:
     """The client package imports nothing that only the server extra installs."""
-    server = {"aiohttp", "fastapi", "genai_prices", "orjson", "pydantic", "uvicorn", "uvloop"}
+    server = {"fastapi", "genai_prices", "orjson", "pydantic", "uvicorn", "uvloop"}
     found = [
         (name, i)
         for name, path in modules()

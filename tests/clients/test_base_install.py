@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 SERVER_ONLY = (
-    "aiohttp",
+    "aiohappyeyeballs",
     "fastapi",
     "genai_prices",
     "grpc_health",

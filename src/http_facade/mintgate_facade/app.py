@@ -44,9 +44,9 @@ from mintgate_facade.relay.revocations import RevocationWatch
 from mintgate_facade.relay.slots import Slots
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.relay.unmetered import Unmetered
-from mintgate_facade.relay.upstream import Upstream
 from mintgate_facade.uploads.durations import Durations
 from mintgate_facade.uploads.receive import Uploads
+from mintgate_facade.upstream import Upstream
 
 if TYPE_CHECKING:
     from mintgate.tracing import Traces

@@ -23,8 +23,8 @@ from mintgate_facade.relay.charges import Charges
 from mintgate_facade.relay.link import LedgerLink
 from mintgate_facade.relay.outbox import Outbox
 from mintgate_facade.relay.targets import Targets
-from mintgate_facade.relay.upstream import Upstream
 from mintgate_facade.settings import ProviderAccount
+from mintgate_facade.upstream import Upstream
 from mintgate_simulator.serve import background_simulator
 
 from tests.core.service.harness import OPERATOR, SERVICE, START_MS, Rig, TurnedClock, price_of

@@ -17,8 +17,8 @@ from mintgate_facade.relay.common import COMMON_KEPT_S, LOOKS_MAX, OTHERS_KEPT_S
 from mintgate_facade.relay.exchange import Admitted, Exchange
 from mintgate_facade.relay.objects import Objects
 from mintgate_facade.relay.targets import Targets
-from mintgate_facade.relay.upstream import Upstream
 from mintgate_facade.settings import ProviderAccount
+from mintgate_facade.upstream import Upstream
 
 from tests.http_facade.relay.conftest import SERVICE_TOKEN, Answer, Received, ScriptedProvider
 

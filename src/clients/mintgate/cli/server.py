@@ -18,7 +18,7 @@ from ._connection import JsonOption
 from ._output import print_json, print_table
 
 SERVER_PACKAGES: Final = (
-    "aiohttp",
+    "aiohappyeyeballs",
     "alembic",
     "fastapi",
     "genai_prices",

@@ -29,7 +29,7 @@ from mintgate_facade.relay.held import PROVIDER_REQUEST_ID_CHARACTERS_MAX
 from mintgate_facade.relay.holds import unit_counts
 from mintgate_facade.relay.link import LinkAwayError, Submitter
 from mintgate_facade.relay.pass_through import is_success
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mintgate_facade.providers.base import Surface
     from mintgate_facade.relay.charges import Charges
     from mintgate_facade.relay.targets import Target, Targets
-    from mintgate_facade.relay.upstream import Upstream
+    from mintgate_facade.upstream import Upstream
 
 _log = logging.getLogger("mintgate.jobs")
 
@@ -184,7 +184,7 @@ class Poller:
                 _log.warning("%s answered a poll with %d", target.slug, response.status)
                 return False
             size_bytes = 0
-            async for piece in response.content.iter_any():
+            while piece := await response.read():
                 size_bytes += len(piece)
                 if size_bytes > BODY_BYTES_MAX:
                     raise BrokenAnswer(f"an answer of more than {BODY_BYTES_MAX} bytes")

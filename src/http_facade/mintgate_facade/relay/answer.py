@@ -23,14 +23,13 @@ from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.client_watch import InterruptedRequestError
 from mintgate_facade.relay.decode import Decoder, can_decode
 from mintgate_facade.relay.pass_through import is_client_matter, operator_failure
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from mintgate_facade.dialects.base import Meter
     from mintgate_facade.relay.exchange import Exchange
     from mintgate_facade.relay.held import Held
+    from mintgate_facade.upstream import Answer
 
 _log = logging.getLogger("mintgate.relay")
 
@@ -49,7 +48,7 @@ _LOST_SIGHT = Failure(
 )
 
 
-async def relay_answer(exchange: Exchange, held: Held, response: aiohttp.ClientResponse) -> None:
+async def relay_answer(exchange: Exchange, held: Held, response: Answer) -> None:
     """Relay, count and charge an answer.
 
     Raises `RefusedRequest` when it breaks before anything was sent, and
@@ -78,7 +77,7 @@ async def relay_answer(exchange: Exchange, held: Held, response: aiohttp.ClientR
 async def relay_rest(
     exchange: Exchange,
     held: Held,
-    response: aiohttp.ClientResponse,
+    response: Answer,
     meter: Meter,
     opening: bytes,
 ) -> None:
@@ -93,7 +92,7 @@ async def relay_rest(
         raise AnswerAborted from None
 
 
-def _is_short(response: aiohttp.ClientResponse, content_type: str) -> bool:
+def _is_short(response: Answer, content_type: str) -> bool:
     length = response.content_length
     return (
         length is not None
@@ -102,14 +101,12 @@ def _is_short(response: aiohttp.ClientResponse, content_type: str) -> bool:
     )
 
 
-async def _relay_whole(
-    exchange: Exchange, held: Held, response: aiohttp.ClientResponse, meter: Meter
-) -> None:
+async def _relay_whole(exchange: Exchange, held: Held, response: Answer, meter: Meter) -> None:
     passed = b""
     try:
         with held.watch:
             # Fed as it arrives: what came of an answer that breaks off is charged.
-            while chunk := await response.content.readany():
+            while chunk := await response.read():
                 passed += meter.feed(chunk)
             exchange.upstream_ended_ns = time.monotonic_ns()
         passed += meter.close()
@@ -149,7 +146,7 @@ class _Streamed:
         self,
         exchange: Exchange,
         held: Held,
-        response: aiohttp.ClientResponse,
+        response: Answer,
         meter: Meter,
         decoder: Decoder | None,
         opening: bytes = b"",
@@ -210,7 +207,7 @@ class _Streamed:
 
     async def _pump(self) -> None:
         """Pass on what may pass, until the provider's body ends."""
-        read = self._response.content.readany
+        read = self._response.read
         decoder = self._decoder
         await self._pass_on(self._opening)
         while chunk := await read():
@@ -248,7 +245,7 @@ class _Streamed:
 class _Unread:
     """An answer in a content coding that nobody here reads: charged as the whole hold."""
 
-    def __init__(self, exchange: Exchange, held: Held, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, exchange: Exchange, held: Held, response: Answer) -> None:
         self._exchange = exchange
         self._held = held
         self._response = response
@@ -262,7 +259,7 @@ class _Unread:
         last = LastByte()
         try:
             with self._held.watch:
-                while chunk := await response.content.readany():
+                while chunk := await response.read():
                     if passed := last.keep(chunk):
                         await send_body(exchange.send, passed, more=True)
         except InterruptedRequestError:

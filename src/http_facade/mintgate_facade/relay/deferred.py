@@ -29,12 +29,10 @@ from mintgate_facade.relay.charges import NotDurableError
 from mintgate_facade.relay.failures import LEDGER_AWAY
 from mintgate_facade.relay.holds import unit_counts
 from mintgate_facade.relay.link import LinkAwayError, Submitter
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import aiohttp
 
     from mintgate_facade.dialects.base import LaterWork, Meter
     from mintgate_facade.dialects.jobs import JobReader
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.held import Held
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
+    from mintgate_facade.upstream import Answer
 
 _log = logging.getLogger("mintgate.jobs")
 
@@ -76,7 +75,7 @@ class Deferrals:
         exchange: Exchange,
         admitted: Admitted,
         held: Held,
-        response: aiohttp.ClientResponse,
+        response: Answer,
     ) -> None:
         """Relay a successful (2xx) answer once its job is started.
 
@@ -186,14 +185,14 @@ def job_lives_ms(note: str) -> int:
     return int(note.removeprefix(_NOTE)) if note.startswith(_NOTE) else 0
 
 
-async def _opening(response: aiohttp.ClientResponse, meter: Meter) -> tuple[bytes, bool]:
+async def _opening(response: Answer, meter: Meter) -> tuple[bytes, bool]:
     """Read until the answer has named its object: what may pass, and whether that is all.
 
     A refusal names nothing, and is whole. The client may leave meanwhile. Raises one of
     `BROKEN_ANSWER`.
     """
     opening = b""
-    while chunk := await response.content.readany():
+    while chunk := await response.read():
         opening += meter.feed(chunk)
         if meter.reading().provider_request_id:
             return opening, False

@@ -19,8 +19,6 @@ from mintgate_facade.relay.link import LinkAwayError, Submitter
 from mintgate_facade.relay.pass_through import is_success, pass_through
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from mintgate_facade.dialects.base import Ask
     from mintgate_facade.relay.charges import Charges
     from mintgate_facade.relay.common import CommonObjects
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
+    from mintgate_facade.upstream import Answer
 
 RESERVE_WAIT_S = 3.0
 """How long a request waits for its hold; a hold granted later is released again."""
@@ -161,7 +160,7 @@ class Metered:
         exchange: Exchange,
         admitted: Admitted,
         held: Held,
-        response: aiohttp.ClientResponse,
+        response: Answer,
     ) -> None:
         if not is_success(response.status):
             await held.release()

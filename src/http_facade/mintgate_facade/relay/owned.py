@@ -34,7 +34,6 @@ from mintgate_facade.relay.short_answer import UNREADABLE, parsed_answer, whole_
 from mintgate_facade.uploads.again import file_of
 
 if TYPE_CHECKING:
-    import aiohttp
     from mintgate.v1.objects_pb2 import FindObjectsResponse
 
     from mintgate_facade.relay.common import CommonObjects
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.slots import Slots
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
+    from mintgate_facade.upstream import Answer
 
 READS_AT_ONCE = 8
 """Objects of a list that are read at the provider at one time."""
@@ -137,7 +137,7 @@ class Owned:
         self,
         exchange: Exchange,
         admitted: Admitted,
-        response: aiohttp.ClientResponse,
+        response: Answer,
         found: FindObjectsResponse,
         note: str,
     ) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted, send_body
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from mintgate_facade.relay.exchange import Exchange
+    from mintgate_facade.upstream import Answer
 
 _OPERATOR_STATUSES = frozenset({401, 402})
 """Statuses that concern the operator's account at the provider. A client that saw
@@ -44,7 +43,7 @@ def operator_failure(status: int) -> Failure:
     )
 
 
-async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> None:
+async def pass_through(exchange: Exchange, response: Answer) -> None:
     """Relay status, headers and body unchanged, as they arrive.
 
     Raises `AnswerAborted` when the provider breaks the body off, and `RefusedRequest`
@@ -60,7 +59,7 @@ async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> 
     if seen:
         await send_body(exchange.send, seen, more=True)
     try:
-        while chunk := await response.content.readany():
+        while chunk := await response.read():
             await send_body(exchange.send, chunk, more=True)
     except BROKEN as failure:
         raise AnswerAborted from failure
@@ -68,14 +67,14 @@ async def pass_through(exchange: Exchange, response: aiohttp.ClientResponse) -> 
     await send_body(exchange.send, b"", more=False)
 
 
-async def _looked_at(exchange: Exchange, response: aiohttp.ClientResponse) -> bytes:
+async def _looked_at(exchange: Exchange, response: Answer) -> bytes:
     """Read the beginning of an error that may be about the operator's account."""
     concerns = exchange.target.provider.operator_errors
     if concerns is None or response.status < HTTPStatus.BAD_REQUEST:
         return b""
     seen = b""
     with contextlib.suppress(*BROKEN):  # Reading on will say so again.
-        while len(seen) < ERROR_BYTES_MAX and (chunk := await response.content.readany()):
+        while len(seen) < ERROR_BYTES_MAX and (chunk := await response.read()):
             seen += chunk
     if concerns.search(seen):
         raise RefusedRequest(operator_failure(response.status))

@@ -24,13 +24,12 @@ from mintgate_facade.relay.short_answer import parsed_answer, whole_answer
 from mintgate_facade.uploads.again import pieces_of
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from mintgate_facade.relay.core_calls import CoreCalls
     from mintgate_facade.relay.exchange import Admitted
     from mintgate_facade.relay.objects import Objects
     from mintgate_facade.relay.targets import Targets
     from mintgate_facade.uploads.receive import Uploads
+    from mintgate_facade.upstream import Answer
 
 KEPT_MS = 48 * 3_600_000
 """Google deletes files after 48 hours."""
@@ -137,9 +136,7 @@ class Resumable:
             finally:
                 response.close()
 
-    async def _relay(
-        self, exchange: Exchange, response: aiohttp.ClientResponse, key_id: str, note: str
-    ) -> None:
+    async def _relay(self, exchange: Exchange, response: Answer, key_id: str, note: str) -> None:
         final = response.headers.get("x-goog-upload-status") == "final"
         if not (final and is_success(response.status)):
             await pass_through(exchange, response)
@@ -154,7 +151,7 @@ class Resumable:
         await exchange.send_whole(response.status, exchange.relayed(response.raw_headers), body)
 
     def _readdressed(
-        self, exchange: Exchange, response: aiohttp.ClientResponse, key_id: str
+        self, exchange: Exchange, response: Answer, key_id: str
     ) -> list[tuple[bytes, bytes]]:
         """The answer's headers, with the gateway's address in place of the provider's."""
         headers: list[tuple[bytes, bytes]] = []

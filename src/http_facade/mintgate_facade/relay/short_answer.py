@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
-from mintgate_facade.relay.upstream import BROKEN
+from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
-    import aiohttp
+    from mintgate_facade.upstream import Answer
 
 OBJECT_BYTES_MAX = 1 << 20
 """Of one object's description."""
@@ -18,13 +18,11 @@ OBJECT_BYTES_MAX = 1 << 20
 UNREADABLE = Failure(FailureKind.UPSTREAM_FAILED, "The provider's answer could not be read.")
 
 
-async def whole_answer(
-    response: aiohttp.ClientResponse, bytes_max: int = OBJECT_BYTES_MAX
-) -> bytes:
+async def whole_answer(response: Answer, bytes_max: int = OBJECT_BYTES_MAX) -> bytes:
     """Read a short answer whole. Raises `RefusedRequest` (502)."""
     try:
         pieces, size = [], 0
-        while piece := await response.content.readany():
+        while piece := await response.read():
             size += len(piece)
             if size > bytes_max:
                 raise RefusedRequest(UNREADABLE)

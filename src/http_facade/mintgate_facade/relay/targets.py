@@ -13,13 +13,11 @@ from mintgate_facade.providers.routing import METHODS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import aiohttp
-
     from mintgate_facade.providers.base import Provider, Surface
     from mintgate_facade.providers.registry import Registry, Resolution
     from mintgate_facade.relay.exchange import Admitted, Exchange
-    from mintgate_facade.relay.upstream import Upstream
     from mintgate_facade.settings import ProviderAccount
+    from mintgate_facade.upstream import Answer, Upstream
 
 
 _NO_ROW = frozenset({Policy.UNKNOWN, Policy.WRONG_METHOD})
@@ -133,7 +131,7 @@ class Targets:
         path: str,
         method: str = "GET",
         query: bytes = b"",
-    ) -> aiohttp.ClientResponse:
+    ) -> Answer:
         """Ask for another path of the same surface; percent-encoded, without a body.
 
         Raises `RefusedRequest` (404, 502, 504).
@@ -142,7 +140,7 @@ class Targets:
         url = exchange.target.url(exchange.found.surface, path, query)
         return await self._upstream.open(method, url, headers, b"")
 
-    async def look(self, exchange: Exchange, path: str) -> aiohttp.ClientResponse:
+    async def look(self, exchange: Exchange, path: str) -> Answer:
         """Ask for what is nobody's request: nothing that the client sent goes with it.
 
         Raises `RefusedRequest` (404, 502, 504).
@@ -154,9 +152,7 @@ class Targets:
             "GET", exchange.target.url(surface, path, b""), headers, b""
         )
 
-    async def open(
-        self, exchange: Exchange, admitted: Admitted, body: bytes
-    ) -> aiohttp.ClientResponse:
+    async def open(self, exchange: Exchange, admitted: Admitted, body: bytes) -> Answer:
         """Send a request to its provider with the operator's credential.
 
         Raises `RefusedRequest` (404, 502, 504).
