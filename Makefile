@@ -12,11 +12,12 @@ STUBS := src/clients/mintgate/v1
 SERVER := .venv/.server
 DEV := .venv/.dev
 FUZZ := .venv/.fuzz
+BENCH := .venv/.bench
 BUF := tools/buf/node_modules/.installed
 SDK_NODE := tests/sdk_node/node_modules/.installed
 TESTS ?= tests
 
-.PHONY: help run demo test chaos fuzz check bench bench-quick bench-scale docs proto format lock clean
+.PHONY: help run demo test chaos fuzz check bench bench-profile bench-quick bench-scale docs proto format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -51,6 +52,10 @@ bench: $(DEV) ## gateways side by side: throughput, added latency, memory, overs
 	@scripts/servers bench
 	@scripts/peers
 	$(BIN)/python -m bench
+
+bench-profile: $(BENCH) ## where the processor time of facade and core goes
+	@scripts/servers bench
+	$(BIN)/python -m bench.profile
 
 bench-quick: $(DEV) ## the ratio to nginx, against the stored one; under two minutes
 	@scripts/servers bench
@@ -87,6 +92,10 @@ $(DEV): requirements/dev.txt pyproject.toml
 
 $(FUZZ): requirements/fuzz.txt $(DEV)
 	@scripts/venv requirements/fuzz.txt
+	@touch $@
+
+$(BENCH): requirements/bench.txt $(DEV)
+	@scripts/venv requirements/bench.txt
 	@touch $@
 
 $(BUF): tools/buf/package.json tools/buf/package-lock.json
