@@ -132,6 +132,13 @@ class Books:
             lines.append(line)
         return lines
 
+    def known(self, line_ids: Iterable[int]) -> tuple[int, ...]:
+        """Those of a token's lines that are there.
+
+        A failover may have lost the first use of a window, and the window's line with it.
+        """
+        return tuple(line_id for line_id in line_ids if line_id in self.lines)
+
     def move(self, lines: Iterable[Line], *, held: int = 0, spent: int = 0) -> None:
         """Change the counters of every line alike, or of none."""
         for line in lines:

@@ -22,14 +22,7 @@ from mintgate_core.ledger.errors import (
     NotFound,
     WalletEmpty,
 )
-from mintgate_core.ledger.jobs import (
-    can_open_again,
-    give_last_look,
-    job_of,
-    open_again,
-    renew_job,
-    start_job,
-)
+from mintgate_core.ledger.jobs import give_last_look, job_of, open_again, renew_job, start_job
 from mintgate_core.ledger.limits import FIT_OUTPUT_TOKENS_FLOOR, FIT_SHARE_DIVISOR
 from mintgate_core.ledger.money import AMOUNT_NANO_USD_MAX, UNLIMITED
 from mintgate_core.ledger.operations import (
@@ -235,7 +228,7 @@ def _own_hold(books: Books, hold_id: bytes, wallet_id: int) -> Hold | LedgerErro
 
 def _settle(books: Books, op: Settle) -> Answer:
     kinds = books.kinds(op.hold_id)
-    lines = books.drawn_lines(op.wallet_id, op.token.line_ids)
+    lines = books.drawn_lines(op.wallet_id, books.known(op.token.line_ids))
     for kind in SETTLING:
         if kind in kinds:
             return _settled(kinds[kind], lines)
@@ -344,7 +337,7 @@ def _grant(books: Books, op: Grant) -> Answer:
 
 def _start_job(books: Books, op: StartJob) -> Answer:
     hold = _own_hold(books, op.hold_id, op.wallet_id)
-    if isinstance(hold, NotFound) and op.token is not None and can_open_again(books, op.token):
+    if isinstance(hold, NotFound) and op.token is not None and op.hold_id not in books.holds:
         hold = open_again(books, op.token)
     return hold if isinstance(hold, LedgerError) else start_job(books, hold, op)
 

@@ -49,24 +49,20 @@ def start_job(books: Books, hold: Hold, op: StartJob) -> Answer:
     return StartedJob(deadline_ms, hold.subject.key_id)
 
 
-def can_open_again(books: Books, token: HoldToken) -> bool:
-    """Whether the hold of a token is gone, and what it drew on is not."""
-    return token.hold_id not in books.holds and books.lines.keys() >= set(token.line_ids)
-
-
 def open_again(books: Books, token: HoldToken) -> Hold:
     """The hold of a token that a failover lost with the last commits.
 
     Its job goes on at the provider in any case, so it is never refused: what the lines have no
     room for any more is not held, and its charge will be treated as an overrun.
     """
-    lines = books.drawn_lines(token.wallet_id, token.line_ids)
+    line_ids = books.known(token.line_ids)
+    lines = books.drawn_lines(token.wallet_id, line_ids)
     amount = max(0, min(token.amount_nano_usd, *(line.room for line in lines)))
     books.move(lines, held=amount)
     hold = Hold(
         hold_id=token.hold_id,
         wallet_id=token.wallet_id,
-        line_ids=token.line_ids,
+        line_ids=line_ids,
         subject=token.subject,
         amount_nano_usd=amount,
         worst_nano_usd=token.amount_nano_usd,

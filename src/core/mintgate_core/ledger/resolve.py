@@ -77,7 +77,8 @@ def settle_late(books: Books, op: Settle) -> Entry:
         op.token.amount_nano_usd if op.settled_by is SettledBy.HOLD else op.measured.amount_nano_usd
     )
     actual = max(0, whole - prior)
-    lines = books.drawn_lines(op.wallet_id, op.token.line_ids)
+    line_ids = books.known(op.token.line_ids)
+    lines = books.drawn_lines(op.wallet_id, line_ids)
     charged = min(actual, _room(lines))
     if charged:
         books.move(lines, spent=charged)
@@ -87,7 +88,7 @@ def settle_late(books: Books, op: Settle) -> Entry:
         wallet_id=op.wallet_id,
         seq=books.next_seq(op.wallet_id),
         key_id=op.token.subject.key_id,
-        line_ids=op.token.line_ids,
+        line_ids=line_ids,
         granted=0,
         held=0,
         actual=actual,

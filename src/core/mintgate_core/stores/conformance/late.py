@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mintgate_core.ledger.errors import AlreadyResolved
-from mintgate_core.ledger.operations import Expire, Expired, HoldToken, Settled
+from mintgate_core.ledger.operations import Expire, Expired, HoldToken, Settled, StartedJob
 from mintgate_core.ledger.types import JournalKind, Key, SettledBy
 from mintgate_core.stores.base import Store
 from mintgate_core.stores.conformance.builders import (
@@ -17,6 +17,7 @@ from mintgate_core.stores.conformance.builders import (
     expect,
     new_id,
     settling,
+    unique,
     used,
 )
 
@@ -37,6 +38,25 @@ class LateConformance:
         assert used(await tenant.wallet()) == (0, 80)
         (event,) = await tenant.events()
         assert (event.late, event.prior_nano_usd, event.held) == (True, 0, 100)
+
+    async def test_late_settle_without_a_line(self, store: Store) -> None:
+        """A failover may lose a line with the hold: what is left of the lines is charged, once.
+
+        A job that was lost so holds and ends on those as well.
+        """
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint(cap_nano_usd=500)
+        whole = await tenant.reserve(key, 100)
+        lost = replace(whole, hold_id=new_id(), line_ids=(*whole.line_ids, unique()))
+        answer = expect(await tenant.settle(lost, 80), Settled)
+        assert (answer.charged_nano_usd, answer.late) == (80, True)
+        assert await tenant.settle(lost, 80) == answer
+        assert used(await tenant.wallet()) == used(await tenant.cap_line(key)) == (100, 80)
+        job = replace(lost, hold_id=new_id())
+        expect(await tenant.start_job(job, token=job), StartedJob)
+        assert used(await tenant.cap_line(key)) == (200, 80)
+        assert expect(await tenant.settle(job, 30), Settled).charged_nano_usd == 30
+        assert used(await tenant.wallet()) == used(await tenant.cap_line(key)) == (100, 110)
 
     async def test_late_settle_charges_only_the_difference(
         self, store: Store, clock: SettableClock
