@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dialect", ("mintgate_facade/dialects",)),
     ("ledger link", ("mintgate_facade/relay/link", "mintgate_facade/ledger")),
+    ("upstream client", ("mintgate_facade/upstream",)),
     ("relay", ("mintgate_facade",)),
     ("ledger", ("mintgate_core/ledger",)),
     ("prices", ("mintgate_core/pricing",)),
@@ -20,7 +21,6 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("store", ("mintgate_core/stores",)),
     ("service", ("mintgate_core", "mintgate/")),
     ("gRPC", ("grpc", "cygrpc", "google/protobuf", "google/_upb", "_message.abi3")),
-    ("upstream client", ("aiohttp", "yarl", "multidict")),
     ("HTTP server", ("uvicorn", "httptools", "starlette", "fastapi")),
     ("event loop", ("uvloop", "asyncio", "selectors", "epoll_wait", "libuv")),
 )

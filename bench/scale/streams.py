@@ -143,7 +143,7 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
             "core, KB a stream",
             "first byte p50, ms",
             "p99, ms",
-            "broken",
+            "refused or broken",
         ),
         [
             [

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bench.stacks import REST, by_function, by_part, stacks
 
-LIBRARY = "(/v/lib/python3.11/site-packages/aiohttp/client.py:5);dumps (json/encoder.py:2)"
+LIBRARY = "(/v/src/http_facade/mintgate_facade/upstream/pool.py:5);dumps (json/encoder.py:2)"
 LINES = [
     "run (asyncio/runners.py:1);serve (mintgate_facade/relay/gateway.py:10) 3",
     "run (asyncio/runners.py:1);serve (mintgate_facade/relay/gateway.py:12) 1",
