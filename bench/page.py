@@ -38,7 +38,7 @@ def write(part: str, text: str, data: Any) -> None:
     """Keep what was measured and put its text into the page."""
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     kept[part] = data
-    KEPT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     PAGE.write_text(replaced(PAGE.read_text(), part, text))
 
 

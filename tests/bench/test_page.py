@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bench import page as pages
 from bench.page import marked, number, percent, replaced, table
 
 PAGE = "# Page\n\n<!-- bench:one -->\nold\n<!-- /bench:one -->\n\nBy hand.\n"
@@ -33,3 +36,16 @@ def test_numbers_are_short_and_a_missing_one_is_a_dash() -> None:
     """Thousands have commas, small ratios a digit, and None is no number."""
     assert (number(1234.5), number(0.125, 2), number(None)) == ("1,234", "0.12", "-")
     assert (percent(0.123), percent(0.0123), percent(None)) == ("12 %", "1.2 %", "-")
+
+
+def test_what_is_kept_comes_back_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is made again has its rows in the order in which they were measured."""
+    monkeypatch.setattr(pages, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(pages, "KEPT", tmp_path / "kept.json")
+    pages.PAGE.write_text(PAGE)
+    assert pages.kept("one") is None
+    pages.write("one", "new", {"nginx": 1, "direct": 2})
+    assert list(pages.kept("one")) == ["nginx", "direct"]
+    assert "new" in pages.PAGE.read_text()
