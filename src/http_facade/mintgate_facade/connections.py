@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mintgate_facade.joined import JoinedWrites
+
 HEAD_BYTES_MAX = 64 << 10
 """Of the request line and all headers, beyond the first read of the socket that has some."""
 
@@ -62,7 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or close it when there are too many."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))
         if len(self.connections) > self.bounds.connections_max:
             transport.close()
             return

@@ -268,8 +268,15 @@ class LedgerLink:
             if not batch:
                 continue
             self._sent_at_s = loop.time()
-            await call.write(ApplyRequest(operations=[slot.operation for slot in batch]))
-            response = await call.read()
+            # Awaited from before the message is sent: two threads stand between the answer and
+            # this loop, and two between it and the word that the message has left.
+            reading = loop.create_task(call.read())
+            try:
+                await call.write(ApplyRequest(operations=[slot.operation for slot in batch]))
+            except BaseException:
+                reading.cancel()
+                raise
+            response = await reading
             if not isinstance(response, ApplyResponse):
                 raise ConnectionError("the ledger ended the stream")
             if len(response.results) != len(batch):

@@ -353,6 +353,17 @@ class LedgerMachine(RuleBasedStateMachine):
         """The millisecond in which a day ends, or the one before."""
         self.time_passes(DAY_MS - self.clock() % DAY_MS - early_ms)
 
+    @precondition(lambda self: any(key.window_cap for key in self.model.keys.values()))
+    @rule(pick=picks, amounts_of_both=st.tuples(amounts, amounts))
+    def reserve_across_midnight(self, pick: int, amounts_of_both: tuple[int, int]) -> None:
+        """A key with a window spends in one, and in the first millisecond of the next."""
+        windowed = [key for key in self.model.keys.values() if key.window_cap]
+        key_id = windowed[pick % len(windowed)].key_id
+        before, after = (stated(amount) for amount in amounts_of_both)
+        self.reserve_now(self.reserving(self.model.keys[key_id], before, 5_000))
+        self.midnight_comes(0)
+        self.reserve_now(self.reserving(self.model.keys[key_id], after, 5_000))
+
     @rule(ms=st.sampled_from([-3_600_000, -1, 1, 999, 4_999, DAY_MS]))
     def time_passes(self, ms: int) -> None:
         """The wall clock moves, perhaps back; the store's only ever on."""

@@ -1,0 +1,63 @@
+"""Writes of one turn of the loop as one: a head and its body, or several events of a stream.
+
+The server underneath hands its transport the head of an answer and its body one after the
+other, and each would be a system call, and a packet that wakes the client for half an
+answer. Nothing waits for it: what one turn wrote leaves at the beginning of the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class JoinedWrites(asyncio.Transport):
+    """A transport that passes everything on to another, and writes once a turn."""
+
+    def __init__(self, below: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._below = below
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        """Bounded by what the server writes before it waits: a turn's worth."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write at the end of this turn."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(bytes(data))
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        self._flush()
+        self._below.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever was written."""
+        self._pieces.clear()
+        self._below.abort()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or will be."""
+        return self._below.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the other one knows."""
+        return self._below.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        self._below.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._below.resume_reading()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hand the connection to another protocol."""
+        self._below.set_protocol(protocol)
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            self._below.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
