@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mintgate_facade.joined import JoinedWrites
+from mintgate_facade.relay.client_watch import ON_LEAVING
 
 HEAD_BYTES_MAX = 64 << 10
 """Of the request line and all headers, beyond the first read of the socket that has some."""
@@ -61,6 +64,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """What the deadline is for; there is none for nothing."""
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._gone = False
+        self._told: set[Callable[[], None]] = set()
+
+    def on_leaving(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told` called once the client has left; returns what takes that back."""
+        # Who is not read from is not heard leaving.
+        self.flow.resume_reading()
+        if self._gone:
+            self.loop.call_soon(told)
+        self._told.add(told)
+        return partial(self._told.discard, told)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or close it when there are too many."""
@@ -71,9 +85,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._time(_Part.HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadline, and tell who waits for this."""
         self._time(_Part.NOTHING)
         super().connection_lost(exc)
+        self._gone = True
+        for told in tuple(self._told):
+            told()
 
     def data_received(self, data: bytes) -> None:
         """Parse, then see what is awaited."""
@@ -97,6 +114,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that a head has begun."""
         self._part = _Part.HEAD
         super().on_message_begin()
+        cast("dict[str, object]", self.scope)[ON_LEAVING] = self.on_leaving
 
     def on_headers_complete(self) -> None:
         """Note that a body may follow."""

@@ -6,9 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from mintgate_facade.relay.asgi import Receive
+    from mintgate_facade.relay.asgi import Receive, Scope
+
+ON_LEAVING = "mintgate.on_leaving"
+"""Where a request's scope has a function that takes a callback for when the client leaves, and
+returns another that takes the callback back. A server without one is listened to by a task."""
 
 
 class InterruptedRequestError(Exception):
@@ -24,20 +29,25 @@ class ClientWatch:
     never cut short.
     """
 
-    def __init__(self, receive: Receive, drain_wait_s: float | None) -> None:
-        """Watch `receive`; a client that leaves ends waits at once, or after `drain_wait_s`."""
+    def __init__(self, scope: Scope, receive: Receive, drain_wait_s: float | None) -> None:
+        """Watch a request; a client that leaves ends waits at once, or after `drain_wait_s`."""
         self.gone = False
-        self._receive = receive
         self._drain_wait_s = drain_wait_s
         self._interrupted = False
         self._waiting: asyncio.Task[object] | None = None
         self._fired = False
         self._timer: asyncio.TimerHandle | None = None
-        self._listener = asyncio.get_running_loop().create_task(self._listen())
+        on_leaving: Callable[[Callable[[], None]], Callable[[], None]] | None
+        on_leaving = scope.get(ON_LEAVING)
+        self._stop: Callable[[], object]
+        if on_leaving is not None:
+            self._stop = on_leaving(self._left)
+        else:
+            self._stop = asyncio.get_running_loop().create_task(self._listen(receive)).cancel
 
     def stop(self) -> None:
         """Stop to listen; must be called when the request is over."""
-        self._listener.cancel()
+        self._stop()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -68,9 +78,12 @@ class ClientWatch:
         if waiting.uncancel() == 0 and isinstance(failure, asyncio.CancelledError):
             raise InterruptedRequestError from None
 
-    async def _listen(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+    async def _listen(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
             pass
+        self._left()
+
+    def _left(self) -> None:
         self.gone = True
         if self._drain_wait_s is None:
             self.interrupt()

@@ -45,7 +45,7 @@ class Held:
         self.http_status = 0
         self.provider_request_id = ""
         self.charge: Charge | None = None
-        self.watch = ClientWatch(exchange.receive, DRAIN_WAIT_S if drains else None)
+        self.watch = ClientWatch(exchange.scope, exchange.receive, DRAIN_WAIT_S if drains else None)
         self.active = ActiveHold(
             exchange.id, reserved.hold_token, self.watch.interrupt, key_id=reserved.key_id
         )
