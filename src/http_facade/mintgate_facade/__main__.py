@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ STOP_GRACE_S = 1
 KEEPALIVE_S = 75
 """Longer than the idle time of the SDKs' pools, so that they close first."""
 BACKLOG = 2_048
+OPEN_FILES = 65_536
+"""A connection of a client's, one to its provider, and room for what else is open."""
 THREAD_SWITCH_S = 0.0005
 """gRPC's and the outbox's threads want the interpreter at once when something has arrived."""
 
@@ -54,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facade_settings.log_level, facade_settings.log_format, process="facade", worker=worker
     )
     _quieten_the_server()
+    _lift_the_limit_of_files()
     sys.setswitchinterval(THREAD_SWITCH_S)
     facade = Facade(facade_settings, traces)
     server = DrainingServer(
@@ -88,6 +92,14 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.bind((host, port))
     return listener
+
+
+def _lift_the_limit_of_files() -> None:
+    """Let every client have its connection and the provider's: shells allow 1,024 of both."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _quieten_the_server() -> None:

@@ -16,9 +16,9 @@ from mintgate_facade.upstream.answer import Answer, BrokenConnectionError
 from mintgate_facade.upstream.connection import Connection
 from mintgate_facade.upstream.request import Origin, Request, render, split_url
 
-CONNECTIONS_MAX = 8_192
-"""Open connections of one worker, all providers together."""
-CONNECTIONS_PER_HOST_MAX = 4_096
+CONNECTIONS_MAX = 16_384
+"""Open connections of one worker, all providers together: as many as it takes from clients.
+Most installations have one provider for most of their traffic, so a host has no less."""
 CONNECT_WAIT_S = 10.0
 """For a free place in the pool, the name, the TCP and the TLS handshake together."""
 KEEPALIVE_S = 15.0
@@ -101,8 +101,7 @@ class _Host:
     ) -> None:
         self._origin = origin
         self._tls = tls
-        self._all_places = places
-        self._own_places = asyncio.Semaphore(CONNECTIONS_PER_HOST_MAX)
+        self._places = places
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
@@ -146,16 +145,11 @@ class _Host:
     async def _connect(self) -> Connection:
         """A new connection, in a place of its own. Raises `TimeoutError` and `OSError`."""
         async with asyncio.timeout(CONNECT_WAIT_S):
-            await self._own_places.acquire()
-            try:
-                await self._all_places.acquire()
-            except BaseException:
-                self._own_places.release()
-                raise
+            await self._places.acquire()
             try:
                 return await self._dial()
             except BaseException:
-                self._give_place()
+                self._places.release()
                 raise
 
     async def _dial(self) -> Connection:
@@ -179,13 +173,9 @@ class _Host:
             connection.idle_since_s = self._loop.time()
             self._idle.append(connection)
         else:
-            self._give_place()
+            self._places.release()
 
     def _forget(self, connection: Connection) -> None:
         """Close an idle connection and give its place to another."""
         connection.close()
-        self._give_place()
-
-    def _give_place(self) -> None:
-        self._own_places.release()
-        self._all_places.release()
+        self._places.release()
