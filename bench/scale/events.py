@@ -16,9 +16,10 @@ from typing import Any
 import psycopg
 import uvloop
 from mintgate_core.ledger.errors import Unavailable
-from mintgate_core.stores.base import HOUR_MS, EventQuery, Store, usage_parts
+from mintgate_core.stores.base import HOUR_MS, EventQuery, Store
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.session import SETTINGS
+from mintgate_core.stores.usage_parts import UsageTable, usage_parts
 
 from bench import page
 from bench.ledger import COST_NANO_USD, HOLD_NANO_USD, open_store, tenant
@@ -91,12 +92,14 @@ def ask_about(wallet_id: int, count: int, from_ms: int, to_ms: int) -> list[Ques
     key = key_id(KEYS // 2)
 
     def usage(title: str, of_key: str, begin_ms: int, end_ms: int) -> Question:
-        span = next(part for whole, part in usage_parts(begin_ms, end_ms) if whole)
+        parts = [p for p in usage_parts(begin_ms, end_ms) if p[0] is not UsageTable.HOURS]
+        table, span = max(parts, key=lambda part: part[1][1] - part[1][0])
+        statement = (sql.USAGE_OF_KEY if of_key else sql.USAGE)[table]
 
         async def ask(store: Store) -> Sequence[object]:
             return await store.usage(wallet_id, key_id=of_key, from_ms=begin_ms, to_ms=end_ms)
 
-        return Question(title, ask, sql.USAGE_HOURS, [wallet_id, *span, of_key, of_key])
+        return Question(title, ask, statement, [wallet_id, *span, *([of_key] if of_key else [])])
 
     def events(title: str, **fields: Any) -> Question:
         query = EventQuery(wallet_id, limit=PAGE_ROWS, **fields)

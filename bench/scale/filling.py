@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from mintgate_core.stores.base import HOUR_MS
-from mintgate_core.stores.columns import DETAIL_COLUMNS, KEY_COLUMNS, LINE_COLUMNS, USAGE_COLUMNS
+from mintgate_core.stores.base import DAY_MS, HOUR_MS
+from mintgate_core.stores.columns import (
+    DETAIL_COLUMNS,
+    KEY_COLUMNS,
+    LINE_COLUMNS,
+    USAGE_COLUMNS,
+    USAGE_DAY_COLUMNS,
+    USAGE_HOUR_COLUMNS,
+)
 from mintgate_core.stores.postgres import PostgresUrl, schema
 
 from bench.stores import POSTGRES_DEFAULTS
@@ -29,6 +36,9 @@ FIRST_LINE_ID = 1 << 40
 
 KEY_PREFIX = "key_filled_"
 MODELS = 3
+
+OPEN_HOURS = 2
+"""Hours at the end of what is filled that no fold would have moved yet."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def fill_keys(place: Place, first: int, last: int, like: str, line_id: int) -> N
 def fill_events(
     place: Place, count: int, keys: int, wallet_id: int, from_ms: int, span_ms: int
 ) -> None:
-    """Charges that are spread evenly over a span, over keys and over models, with their rollup.
+    """Charges spread evenly over a span, keys and models, with rollups as folds leave them.
 
     The wallet has one charge already; the filled ones come after it.
     """
@@ -135,16 +145,27 @@ def fill_events(
     for begin, end in chunks(count):
         numbers = place.numbers(begin, end)
         place.execute(copies("charge_detail", DETAIL_COLUMNS, event, first, numbers))
-    sums = ", ".join(
-        "count(*)" if name == "request_count" else f"sum({name})"
-        for name in USAGE_COLUMNS.split(", ")
+    columns = USAGE_COLUMNS.split(", ")
+    counted = ", ".join(
+        "count(*)" if name == "request_count" else f"sum({name})" for name in columns
     )
-    hour = f"at / {HOUR_MS} * {HOUR_MS}"
+    open_ms = (from_ms + span_ms) // HOUR_MS * HOUR_MS - OPEN_HOURS * HOUR_MS
+    mine = f"wallet_id = {wallet_id}"
+    hour, day = f"at / {HOUR_MS} * {HOUR_MS}", f"hour / {DAY_MS} * {DAY_MS}"
+    for table, times in (
+        ("usage_closed_hour", f"at >= {from_ms} and at < {open_ms}"),
+        ("usage_hour", f"at >= {open_ms}"),
+    ):
+        place.execute(
+            f"insert into {table} ({USAGE_HOUR_COLUMNS})"  # noqa: S608 - constants
+            f" select wallet_id, {hour}, key_id, provider, model, {counted} from charge_detail"
+            f" where {mine} and {times} group by wallet_id, {hour}, key_id, provider, model"
+        )
+    summed = ", ".join(f"sum({name})" for name in columns)
     place.execute(
-        f"insert into usage_hour (wallet_id, hour, key_id, provider, model, {USAGE_COLUMNS})"  # noqa: S608 - constants
-        f" select wallet_id, {hour}, key_id, provider, model, {sums} from charge_detail"
-        f" where wallet_id = {wallet_id} and at >= {from_ms}"
-        f" group by wallet_id, {hour}, key_id, provider, model"
+        f"insert into usage_day ({USAGE_DAY_COLUMNS})"  # noqa: S608 - constants
+        f" select wallet_id, {day}, key_id, provider, model, {summed} from usage_closed_hour"
+        f" where {mine} group by wallet_id, {day}, key_id, provider, model"
     )
 
 

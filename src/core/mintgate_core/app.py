@@ -29,7 +29,7 @@ from mintgate.v1 import (
     objects_pb2_grpc,
 )
 
-from mintgate_core import auditor, sweeper
+from mintgate_core import auditor, folding, sweeper
 from mintgate_core.bootstrap import FirstAccount, bootstrap
 from mintgate_core.clock import Clock, monotonic_ms, wall_clock_ms
 from mintgate_core.lane import Lanes
@@ -242,6 +242,7 @@ async def _serving(
         if options.sweep:
             keeping.append(tasks.create_task(sweeper.run(store, lanes)))
             keeping.append(tasks.create_task(sweeper.run_objects(store)))
+            keeping.append(tasks.create_task(folding.run(store)))
         keeping.append(tasks.create_task(ready.run()))
         keeping.append(tasks.create_task(desk.run()))
         if options.audit_interval_s:

@@ -17,8 +17,8 @@ from mintgate_core.stores.sqlite import SqliteStore
 
 from tests.servers.postgres import PostgresServer
 
-JOBS, OBJECTS, CHECKPOINTS = 11, 12, 13
-"""Checks beside the money; only an audit of everything makes the last two."""
+JOBS, OBJECTS, CHECKPOINTS, DAYS = 11, 12, 13, 14
+"""Checks beside the money; only an audit of everything makes the last three."""
 
 Row = tuple[Any, ...]
 Execute = Callable[[str], Sequence[Row]]

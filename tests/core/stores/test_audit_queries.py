@@ -6,7 +6,7 @@ import pytest
 from mintgate_core.stores.base import HOUR_MS
 from mintgate_core.stores.conformance import findings
 
-from tests.core.stores.broken_books import CHECKPOINTS, JOBS, OBJECTS, Books, numbers
+from tests.core.stores.broken_books import CHECKPOINTS, DAYS, JOBS, OBJECTS, Books, numbers
 
 DAMAGE: tuple[tuple[str, set[int], str], ...] = (
     ("a hold's money is forgotten", {1}, "update line set held = held - 1 where kind = 1"),
@@ -182,6 +182,9 @@ async def test_damaged_checkpoint(books: Books, statement: str) -> None:
 
 
 async def test_every_check_has_its_damage(books: Books) -> None:
-    """The tables above and in test_audit_jobs.py leave out no check."""
+    """The tables above, in test_audit_jobs.py and in test_folding.py leave out no check."""
     checked = {check.number for check in await books.store.audit(full=True)}
-    assert set().union(*(found for _, found, _ in DAMAGE), {JOBS, OBJECTS, CHECKPOINTS}) == checked
+    assert (
+        set().union(*(found for _, found, _ in DAMAGE), {JOBS, OBJECTS, CHECKPOINTS, DAYS})
+        == checked
+    )

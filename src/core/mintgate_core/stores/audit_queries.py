@@ -15,7 +15,8 @@ from mintgate_core.ledger.money import UNLIMITED, nano_from_pico_ceil
 from mintgate_core.ledger.types import SettledBy
 from mintgate_core.stores import rows
 from mintgate_core.stores.audit_scope import WHOLE, Dialect, Scope
-from mintgate_core.stores.base import HOUR_MS
+from mintgate_core.stores.base import DAY_MS, HOUR_MS
+from mintgate_core.stores.columns import USAGE_COLUMNS
 
 Found = tuple[str, int | None]
 """A finding and its wallet; None for one against all wallets together, which is one more view of
@@ -34,7 +35,7 @@ class Query:
 
 
 def queries(dialect: Dialect, scope: Scope) -> tuple[Query, ...]:
-    """Every check but those that `recomputing` and `of_checkpoints` make, by their numbers."""
+    """Every check but those that have functions of their own, by their numbers."""
     return (
         *_of_lines(dialect, scope),
         *_of_entries(dialect, scope),
@@ -158,7 +159,7 @@ def _of_charges(dialect: Dialect, scope: Scope) -> tuple[Query, ...]:
             " or j.key_id <> d.key_id",
         ),
         Query(
-            "the hourly rollup is the sum of its charges",
+            "the hourly rollups are the sum of their charges",
             scope.hours,
             "select 'hour ' || hour || ' of ' || key_id || ' ' || model || ' differs', wallet_id"
             " from (select wallet_id, hour, key_id, provider, model, request_count as n,"
@@ -195,6 +196,22 @@ def of_checkpoints(dialect: Dialect) -> Query:
         " where w.line_id is null or c.seq > w.seq or c.spent <> coalesce(d.n, 0)"
         " or (l.kind = 1 and (c.seq <> coalesce(g.entries, 0)"
         " or (a.postpaid = 0 and c.ceiling <> coalesce(g.n, 0))))",
+    )
+
+
+def of_days() -> Query:
+    """What an audit of everything checks besides: the days that closed hours were added to."""
+    columns = USAGE_COLUMNS.split(", ")
+    negated = ", ".join(f"-{name}" for name in columns)
+    differs = " or ".join(f"sum({name}) <> 0" for name in columns)
+    return Query(
+        "each day of usage is the sum of its closed hours",
+        "usage_day",
+        "select 'day ' || day || ' of ' || key_id || ' ' || model || ' differs', wallet_id"
+        f" from (select wallet_id, day, key_id, provider, model, {USAGE_COLUMNS} from usage_day d"
+        f" union all select wallet_id, hour / {DAY_MS} * {DAY_MS}, key_id, provider, model,"
+        f" {negated} from usage_closed_hour h) y"
+        f" group by wallet_id, day, key_id, provider, model having {differs}",
     )
 
 

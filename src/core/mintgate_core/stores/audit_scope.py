@@ -43,7 +43,7 @@ class Scope:
     details: str
     """Charge details to look at."""
     hours: str
-    """Rows of the hourly rollup to look at."""
+    """Rows of the hourly rollups to look at, the open one and the closed one."""
     hour_details: str
     """All details of those hours."""
 
@@ -53,7 +53,7 @@ WHOLE = Scope(
     entries="journal",
     related="journal",
     details="charge_detail",
-    hours="usage_hour",
+    hours="(select * from usage_hour o union all select * from usage_closed_hour c)",
     hour_details="charge_detail",
 )
 
@@ -73,9 +73,8 @@ def fresh(dialect: Dialect) -> Scope:
         entries=entries,
         related=_joined(operations, "journal", "r.op_id = b.op_id", dialect),
         details=details,
-        hours=_joined(
-            began, "usage_hour", "r.wallet_id = b.wallet_id and r.hour >= b.hour", dialect
-        ),
+        hours=f"(select * from {_hours(began, 'usage_hour', dialect)} o"
+        f" union all select * from {_hours(began, 'usage_closed_hour', dialect)} c)",
         hour_details=_joined(
             began, "charge_detail", "r.wallet_id = b.wallet_id and r.at >= b.hour", dialect
         ),
@@ -88,6 +87,10 @@ def _after_checkpoints(table: str, dialect: Dialect) -> str:
         " left join audit_checkpoint c on c.line_id = l.line_id where l.kind = 1)"
     )
     return _joined(wallets, table, "r.wallet_id = b.line_id and r.seq > b.seq", dialect)
+
+
+def _hours(began: str, table: str, dialect: Dialect) -> str:
+    return _joined(began, table, "r.wallet_id = b.wallet_id and r.hour >= b.hour", dialect)
 
 
 def _joined(base: str, table: str, on: str, dialect: Dialect) -> str:

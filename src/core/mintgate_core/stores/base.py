@@ -28,8 +28,9 @@ from mintgate_core.ledger.types import Account, ChargeDetail, Entry, Hold, Job, 
 from mintgate_core.stores.objects import ObjectBook
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 PAGE_ROWS_MAX = 1_000
-MINT_REPLAY_MS = 24 * HOUR_MS
+MINT_REPLAY_MS = DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +158,6 @@ class Check:
     findings: tuple[str, ...]
 
 
-def usage_parts(from_ms: int, to_ms: int) -> list[tuple[bool, tuple[int, int]]]:
-    """A span cut into whole hours (True), which the rollup has, and edges (False)."""
-    first_hour = -(-from_ms // HOUR_MS) * HOUR_MS
-    last_hour = to_ms // HOUR_MS * HOUR_MS
-    if first_hour >= last_hour:
-        return [(False, (from_ms, to_ms))] if from_ms < to_ms else []
-    parts = [
-        (False, (from_ms, first_hour)),
-        (True, (first_hour, last_hour)),
-        (False, (last_hour, to_ms)),
-    ]
-    return [(whole, span) for whole, span in parts if span[0] < span[1]]
-
-
 KeyChange = Callable[[Key], Key]
 """Applied to the key's row under its wallet's lock."""
 
@@ -291,7 +278,15 @@ class Store(Protocol):
     ) -> list[UsageRow]:
         """Sums by key and model over [from_ms, to_ms).
 
-        Whole hours come from the rollup, the edges from the charges themselves.
+        Whole days and hours come from the rollups, the edges from the charges themselves.
+        """
+
+    async def fold_usage(self, before_ms: int, limit: int) -> int:
+        """Move rows of hours that began before a time from the open rollup to the closed ones.
+
+        At most `limit` rows, in a transaction of its own that takes no wallet's lock; returns
+        how many. It changes no answer of `usage`: what comes late to an hour that was moved
+        is counted, and moved the next time. Any number of folds may race.
         """
 
     async def events(self, query: EventQuery) -> list[ChargeDetail]:

@@ -39,4 +39,8 @@ USAGE_COLUMNS = (
     "request_count, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"
     " charged, absorbed, latency_ms"
 )
+USAGE_GROUP = "wallet_id, {}, key_id, provider, model"
+"""The primary key of a rollup, with the name of its time."""
+USAGE_HOUR_COLUMNS = f"{USAGE_GROUP.format('hour')}, {USAGE_COLUMNS}"
+USAGE_DAY_COLUMNS = f"{USAGE_GROUP.format('day')}, {USAGE_COLUMNS}"
 REPLAY_COLUMNS = "minter_key_id, idempotency_sha256, request_json, salt, key_id, created_at"

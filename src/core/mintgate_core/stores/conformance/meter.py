@@ -7,7 +7,7 @@ import random
 
 from mintgate_core.ledger.operations import Reserved
 from mintgate_core.ledger.types import ChargeDetail, Key
-from mintgate_core.stores.base import HOUR_MS, Store, StoredPrice, Usage, UsageRow
+from mintgate_core.stores.base import DAY_MS, HOUR_MS, Store, StoredPrice, Usage, UsageRow
 from mintgate_core.stores.conformance.builders import (
     START_MS,
     TTL_MS,
@@ -89,18 +89,25 @@ class MeterConformance:
     async def test_usage_equals_the_events_over_any_window(
         self, store: Store, clock: SettableClock
     ) -> None:
-        """Over random windows usage is the sum of the events, for a wallet and for one key."""
+        """Over random windows and after random folds, usage is the sum of the events.
+
+        For a wallet and for one key; folds move hours that are over and the one that goes on.
+        """
         dice = random.Random(20_270_101)  # noqa: S311 - a fixed course of events, not a secret.
         tenant = await Tenant.open(store, balance=10**6)
         stranger = await Tenant.open(store, balance=10**6)
         keys = [tenant.master, await tenant.mint(cap_nano_usd=300), await tenant.mint()]
+        start_ms = clock()
         await _spend_at_random(tenant, keys, clock, dice)
         await stranger.settle(await stranger.reserve(stranger.master, 50), 10)
         end_ms = clock() + 1
         for _ in range(WINDOWS):
             from_ms, to_ms = sorted(dice.randrange(START_MS, end_ms + 1) for _ in range(2))
+            if dice.random() < 0.5:
+                unit_ms = dice.choice([HOUR_MS, DAY_MS])
+                from_ms, to_ms = (ms // unit_ms * unit_ms for ms in (from_ms, to_ms))
             if dice.random() < 0.3:
-                from_ms, to_ms = (ms // HOUR_MS * HOUR_MS for ms in (from_ms, to_ms))
+                await _fold_at_random(store, start_ms, end_ms, dice)
             key_id = dice.choice(["", keys[1].key_id])
             events = await tenant.events(key_id=key_id, from_ms=from_ms, to_ms=to_ms, limit=1_000)
             rows = await store.usage(
@@ -238,9 +245,12 @@ async def _usage(
 async def _spend_at_random(
     tenant: Tenant, keys: list[Key], clock: SettableClock, dice: random.Random
 ) -> None:
-    """Charges over some hours: exact, absorbed, expired, late after an expiry."""
+    """Charges over some days: exact, absorbed, expired, late after an expiry; folded meanwhile."""
+    start_ms = clock()
     for _ in range(CHARGES):
-        clock.advance(dice.choice([1, 60_000, HOUR_MS // 2, HOUR_MS]))
+        clock.advance(dice.choice([1, 60_000, HOUR_MS // 2, HOUR_MS, DAY_MS // 4]))
+        if dice.random() < 0.2:
+            await _fold_at_random(tenant.store, start_ms, clock() + 1, dice)
         if dice.random() < 0.2:
             clock.now_ms = clock.now_ms // HOUR_MS * HOUR_MS + HOUR_MS
         key = dice.choice(keys)
@@ -254,3 +264,8 @@ async def _spend_at_random(
             await tenant.expire(token.hold_id)
         if dice.random() < 0.8:
             await tenant.settle(token, dice.randrange(40))
+
+
+async def _fold_at_random(store: Store, start_ms: int, end_ms: int, dice: random.Random) -> None:
+    """A few rows or all, of hours before some time, which may be the hour that goes on."""
+    await store.fold_usage(dice.randrange(start_ms, end_ms + HOUR_MS), dice.choice([1, 3, 1_000]))

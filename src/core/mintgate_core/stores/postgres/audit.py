@@ -12,6 +12,7 @@ from mintgate_core.stores.audit_queries import (
     charges,
     counting,
     of_checkpoints,
+    of_days,
     queries,
     recompute,
 )
@@ -71,6 +72,7 @@ async def audit(session: Session, *, full: bool) -> Audited:
     if full:
         await _check(session, of_objects(), audited)
         await _check(session, of_checkpoints(POSTGRES), audited)
+        await _check(session, of_days(), audited)
     else:
         audited.moved(await session.query(MOVED))
     await session.execute("commit")

@@ -24,6 +24,7 @@ from mintgate_core.stores.columns import (
     JOURNAL_COLUMNS,
     LINE_COLUMNS,
     OBJECT_COLUMNS,
+    USAGE_HOUR_COLUMNS,
 )
 from mintgate_core.stores.objects import recorded
 from mintgate_core.stores.postgres import sql
@@ -158,6 +159,6 @@ def writes(books: Books) -> list[Statement]:
         statements.append((sql.DELETE_JOBS, [Blobs(list(books.gone_jobs))]))
     add(sql.INSERT_JOURNAL, JOURNAL_COLUMNS, map(rows.entry_row, books.new_entries))
     add(sql.INSERT_DETAILS, DETAIL_COLUMNS, map(rows.detail_row, books.new_details))
-    add(sql.ADD_USAGE_HOURS, sql.USAGE_HOUR_COLUMNS, rows.usage_hours(books.new_details))
+    add(sql.ADD_USAGE_HOURS, USAGE_HOUR_COLUMNS, rows.usage_hours(books.new_details))
     add(sql.ADD_OBJECTS, OBJECT_COLUMNS, map(rows.object_row, recorded(books)))
     return statements

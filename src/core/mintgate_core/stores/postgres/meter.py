@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 from mintgate_core.ledger.types import ChargeDetail
 from mintgate_core.stores import rows
-from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow, usage_parts
+from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.session import Session
+from mintgate_core.stores.usage_parts import usage_parts
 
 
 async def usage(
     session: Session, wallet_id: int, key_id: str, from_ms: int, to_ms: int
 ) -> list[UsageRow]:
-    """Whole hours from the rollup, the edges from the charges, merged by key and model.
+    """Whole days and hours from the rollups, the edges from the charges, merged.
 
     All parts are read in one snapshot, so that a charge made meanwhile is in each of
     them or in none.
     """
+    statements = sql.USAGE_OF_KEY if key_id else sql.USAGE
+    of_key = [key_id] if key_id else []
     parts = usage_parts(from_ms, to_ms)
     begin = session.beginning("repeatable read, read only")
     results = await session.batch(
         [
             *begin,
-            *(
-                (sql.USAGE_HOURS if whole else sql.USAGE_EDGE, [wallet_id, *span, key_id, key_id])
-                for whole, span in parts
-            ),
+            *((statements[table], [wallet_id, *span, *of_key]) for table, span in parts),
             ("commit", ()),
         ]
     )
@@ -40,6 +40,15 @@ async def usage(
 
 
 _NOTHING = Usage()
+
+
+async def fold_usage(session: Session, before_ms: int, limit: int) -> int:
+    """Move rows of the open hours to the closed ones and to their days."""
+    settings = [(statement, ()) for statement in sql.BY_KEY_ONLY]
+    await session.batch([*session.beginning(), *settings])
+    ((count,),) = await session.query(sql.FOLD_USAGE, [before_ms, limit])
+    await session.commit([(sql.NEEDS_FOLDED, ())] if count else ())
+    return int(count)
 
 
 async def events(session: Session, query: EventQuery) -> list[ChargeDetail]:

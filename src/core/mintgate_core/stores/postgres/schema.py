@@ -19,7 +19,7 @@ from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.url import PostgresUrl
 
-VERSION = 5
+VERSION = 6
 """What this release knows; the number of the newest step in `migrations/versions`."""
 
 SELECT = "select version, readable_from from schema_info where id = 1"

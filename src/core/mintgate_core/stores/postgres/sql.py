@@ -8,6 +8,7 @@ by `_from_arrays` and `_change`, so that an engine without it needs two function
 from __future__ import annotations
 
 from mintgate_core.stores.audit_scope import CHECKPOINT_COLUMNS, ONLY_FORWARDS, WAS_CLEAN
+from mintgate_core.stores.base import DAY_MS
 from mintgate_core.stores.columns import (
     ACCOUNT_COLUMNS,
     DETAIL_COLUMNS,
@@ -19,7 +20,11 @@ from mintgate_core.stores.columns import (
     OBJECT_COLUMNS,
     REPLAY_COLUMNS,
     USAGE_COLUMNS,
+    USAGE_DAY_COLUMNS,
+    USAGE_GROUP,
+    USAGE_HOUR_COLUMNS,
 )
+from mintgate_core.stores.usage_parts import UsageTable
 
 BYTEA = frozenset({"hold_id", "op_id", "secret_sha256", "previous_secret_sha256", "state"})
 TEXT = frozenset(
@@ -44,8 +49,6 @@ TEXT = frozenset(
         "object_id",
     }
 )
-
-USAGE_HOUR_COLUMNS = f"wallet_id, hour, key_id, provider, model, {USAGE_COLUMNS}"
 
 
 def kinds(columns: str) -> tuple[str, ...]:
@@ -109,13 +112,15 @@ DELETE_JOBS = "delete from job where hold_id = any(%s)"
 INSERT_JOURNAL = _from_arrays("journal", JOURNAL_COLUMNS)
 INSERT_DETAILS = _from_arrays("charge_detail", DETAIL_COLUMNS)
 ADD_OBJECTS = _from_arrays("owned_object", OBJECT_COLUMNS) + " on conflict do nothing"
-ADD_USAGE_HOURS = (
-    _from_arrays("usage_hour", USAGE_HOUR_COLUMNS)
-    + " on conflict (wallet_id, hour, key_id, provider, model) do update set "
-    + ", ".join(
-        f"{name} = usage_hour.{name} + excluded.{name}" for name in USAGE_COLUMNS.split(", ")
-    )
-)
+
+
+def _added(table: str, time: str) -> str:
+    """What an insert into a rollup does where it has the row already."""
+    sums = ", ".join(f"{c} = {table}.{c} + excluded.{c}" for c in USAGE_COLUMNS.split(", "))
+    return f" on conflict ({USAGE_GROUP.format(time)}) do update set {sums}"
+
+
+ADD_USAGE_HOURS = _from_arrays("usage_hour", USAGE_HOUR_COLUMNS) + _added("usage_hour", "hour")
 
 INSERT_ACCOUNT = _insert("account", ACCOUNT_COLUMNS)
 INSERT_KEY = _insert("api_key", KEY_COLUMNS)
@@ -181,14 +186,54 @@ _USAGE_SUMS = ", ".join(f"sum({name})::bigint" for name in USAGE_COLUMNS.split("
 _DETAIL_SUMS = _USAGE_SUMS.replace(
     "sum(request_count)", "sum(case when prior = 0 then 1 else 0 end)"
 )
-_OF_KEY = " and (%s::text = '' or key_id = %s) group by key_id, provider, model"
-USAGE_HOURS = (
-    f"select key_id, provider, model, {_USAGE_SUMS} from usage_hour"
-    f" where wallet_id = %s and hour >= %s and hour < %s{_OF_KEY}"
+
+
+def _usage(table: UsageTable, time: str, where: str = "") -> str:
+    sums = _DETAIL_SUMS if table is UsageTable.DETAILS else _USAGE_SUMS
+    return (
+        f"select key_id, provider, model, {sums} from {table.value}"
+        f" where wallet_id = %s and {time} >= %s and {time} < %s{where}"
+        " group by key_id, provider, model"
+    )
+
+
+_TIMES = {
+    UsageTable.DETAILS: "at",
+    UsageTable.HOURS: "hour",
+    UsageTable.CLOSED_HOURS: "hour",
+    UsageTable.DAYS: "day",
+}
+USAGE = {table: _usage(table, time) for table, time in _TIMES.items()}
+USAGE_OF_KEY = {table: _usage(table, time, " and key_id = %s") for table, time in _TIMES.items()}
+"""Statements of their own: a plan that serves all keys as well reads the rows of all keys."""
+
+_GROUP = USAGE_GROUP.format("hour")
+_DAY = f"hour / {DAY_MS} * {DAY_MS}"
+FOLD_USAGE = (
+    # One statement: what is deleted is what is added, as it was when its row was locked. Rows
+    # that somebody else has in hand are passed over, and what is added to days is in one order,
+    # so that folds never wait in a circle.
+    f"with due as (select {_GROUP} from usage_hour where hour < %s limit %s"
+    " for update skip locked),"
+    " moved as (delete from usage_hour u using due d where "
+    + " and ".join(f"u.{name} = d.{name}" for name in _GROUP.split(", "))
+    + " returning u.*),"
+    f" hours as (insert into usage_closed_hour ({USAGE_HOUR_COLUMNS})"
+    f" select {USAGE_HOUR_COLUMNS} from moved order by {_GROUP}"
+    f"{_added('usage_closed_hour', 'hour')}),"
+    f" days as (insert into usage_day ({USAGE_DAY_COLUMNS})"
+    f" select wallet_id, {_DAY}, key_id, provider, model, {_USAGE_SUMS} from moved"
+    f" group by wallet_id, {_DAY}, key_id, provider, model order by 1, 2, 3, 4, 5"
+    f"{_added('usage_day', 'day')})"
+    " select count(*) from moved"
 )
-USAGE_EDGE = (
-    f"select key_id, provider, model, {_DETAIL_SUMS} from charge_detail"
-    f" where wallet_id = %s and at >= %s and at < %s{_OF_KEY}"
+BY_KEY_ONLY = ("set local enable_hashjoin = off", "set local enable_mergejoin = off")
+"""For a fold's transaction: it finds each row by its key, however many rows the table has."""
+FOLDED_READABLE_FROM = 6
+"""The first release that reads what was moved."""
+NEEDS_FOLDED = (
+    f"update schema_info set readable_from = {FOLDED_READABLE_FROM}"
+    f" where id = 1 and readable_from < {FOLDED_READABLE_FROM}"
 )
 EVENTS = (
     f"select {DETAIL_COLUMNS} from charge_detail where wallet_id = %s"

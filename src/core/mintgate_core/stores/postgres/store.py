@@ -220,6 +220,9 @@ class PostgresStore:
     ) -> list[UsageRow]:
         return await self._read(lambda s: meter.usage(s, wallet_id, key_id, from_ms, to_ms))
 
+    async def fold_usage(self, before_ms: int, limit: int) -> int:
+        return await self._write(lambda s: meter.fold_usage(s, before_ms, limit))
+
     async def events(self, query: EventQuery) -> list[ChargeDetail]:
         return await self._read(lambda s: meter.events(s, query))
 

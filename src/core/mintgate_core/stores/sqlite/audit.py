@@ -12,6 +12,7 @@ from mintgate_core.stores.audit_queries import (
     charges,
     counting,
     of_checkpoints,
+    of_days,
     queries,
     recompute,
 )
@@ -53,6 +54,7 @@ def audit(connection: sqlite3.Connection, *, full: bool) -> Audited:
     if full:
         _check(connection, of_objects(), audited)
         _check(connection, of_checkpoints(SQLITE), audited)
+        _check(connection, of_days(), audited)
     else:
         audited.moved(connection.execute(MOVED))
     return audited

@@ -7,28 +7,42 @@ from collections.abc import Sequence
 
 from mintgate_core.ledger.types import ChargeDetail
 from mintgate_core.stores import rows
-from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow, usage_parts
+from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow
 from mintgate_core.stores.sqlite import sql
+from mintgate_core.stores.usage_parts import usage_parts
 
 
 def usage(
     connection: sqlite3.Connection, wallet_id: int, key_id: str, from_ms: int, to_ms: int
 ) -> list[UsageRow]:
-    """Whole hours from the rollup, the edges from the charges, merged by key and model.
+    """Whole days and hours from the rollups, the edges from the charges, merged.
 
-    Both parts are read in one transaction by the caller, so that a charge made
-    meanwhile is in both or in neither.
+    All parts are read in one transaction by the caller, so that a charge made
+    meanwhile is in each of them or in none.
     """
     sums: dict[tuple[str, str, str], Usage] = {}
-    for whole, span in usage_parts(from_ms, to_ms):
-        statement = sql.USAGE_HOURS if whole else sql.USAGE_EDGE
-        for row in connection.execute(statement, (wallet_id, *span, key_id, key_id)):
+    statements = sql.USAGE_OF_KEY if key_id else sql.USAGE
+    of_key = (key_id,) if key_id else ()
+    for table, span in usage_parts(from_ms, to_ms):
+        for row in connection.execute(statements[table], (wallet_id, *span, *of_key)):
             group = (row[0], row[1], row[2])
             sums[group] = sums.get(group, _NOTHING) + Usage(*row[3:])
     return [UsageRow(*group, total) for group, total in sums.items()]
 
 
 _NOTHING = Usage()
+
+
+def fold_usage(connection: sqlite3.Connection, before_ms: int, limit: int) -> int:
+    """Move rows of the open hours to the closed ones and to their days.
+
+    Each statement picks the same rows: the first ones by the primary key, which nobody
+    else changes within the caller's transaction.
+    """
+    due = (before_ms, limit)
+    connection.execute(sql.CLOSE_HOURS, due)
+    connection.execute(sql.ADD_TO_DAYS, due)
+    return connection.execute(sql.DELETE_CLOSED, due).rowcount
 
 
 def events(connection: sqlite3.Connection, query: EventQuery) -> list[ChargeDetail]:

@@ -276,6 +276,32 @@ _JOBS_AND_OBJECTS = (
     """,
 )
 
+_ROLLUP = """
+    create table {table} (
+      wallet_id          integer not null,
+      {time}             integer not null,
+      key_id             text not null,
+      provider           text not null,
+      model              text not null,
+      request_count      integer not null,
+      input_tokens       integer not null,
+      output_tokens      integer not null,
+      cache_read_tokens  integer not null,
+      cache_write_tokens integer not null,
+      charged            integer not null,
+      absorbed           integer not null,
+      latency_ms         integer not null,
+      primary key (wallet_id, {time}, key_id, provider, model)
+    ) strict, without rowid
+"""
+
+_USAGE_DAYS = (
+    _ROLLUP.format(table="usage_closed_hour", time="hour"),
+    "create index closed_hour_of_key on usage_closed_hour (wallet_id, key_id, hour)",
+    _ROLLUP.format(table="usage_day", time="day"),
+    "create index day_of_key on usage_day (wallet_id, key_id, day)",
+)
+
 _COUNTED = ("alter table owned_object add column counted integer not null default 1",)
 
 STEPS: tuple[tuple[str, ...], ...] = (
@@ -285,6 +311,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _AUDIT,
     _JOBS_AND_OBJECTS,
     _COUNTED,
+    _USAGE_DAYS,
 )
 """Step N takes a file from version N to N + 1. Steps are only ever appended."""
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mintgate_core.stores.base import DAY_MS
 from mintgate_core.stores.columns import (
     ACCOUNT_COLUMNS,
     DETAIL_COLUMNS,
@@ -17,7 +18,11 @@ from mintgate_core.stores.columns import (
     OBJECT_COLUMNS,
     REPLAY_COLUMNS,
     USAGE_COLUMNS,
+    USAGE_DAY_COLUMNS,
+    USAGE_GROUP,
+    USAGE_HOUR_COLUMNS,
 )
+from mintgate_core.stores.usage_parts import UsageTable
 
 
 def _marks(count: int) -> str:
@@ -81,13 +86,15 @@ DELETE_JOB = "delete from job where hold_id = ?"
 INSERT_JOURNAL = insert("journal", JOURNAL_COLUMNS)
 INSERT_DETAIL = insert("charge_detail", DETAIL_COLUMNS)
 ADD_OBJECT = insert("owned_object", OBJECT_COLUMNS) + " on conflict do nothing"
-ADD_USAGE_HOUR = (
-    "insert into usage_hour (wallet_id, hour, key_id, provider, model, "
-    + USAGE_COLUMNS
-    + f") values ({_marks(13)}) on conflict (wallet_id, hour, key_id, provider, model)"
-    + " do update set "
-    + ", ".join(f"{c} = usage_hour.{c} + excluded.{c}" for c in USAGE_COLUMNS.split(", "))
-)
+
+
+def _added(table: str, time: str) -> str:
+    """What an insert into a rollup does where it has the row already."""
+    sums = ", ".join(f"{c} = {table}.{c} + excluded.{c}" for c in USAGE_COLUMNS.split(", "))
+    return f" on conflict ({USAGE_GROUP.format(time)}) do update set {sums}"
+
+
+ADD_USAGE_HOUR = insert("usage_hour", USAGE_HOUR_COLUMNS) + _added("usage_hour", "hour")
 
 INSERT_ACCOUNT = insert("account", ACCOUNT_COLUMNS)
 INSERT_KEY = insert("api_key", KEY_COLUMNS)
@@ -142,16 +149,42 @@ LAST_USED = "select at from charge_detail where key_id = ? order by seq desc lim
 
 _USAGE_SUMS = ", ".join(f"sum({c})" for c in USAGE_COLUMNS.split(", "))
 _DETAIL_SUMS = _USAGE_SUMS.replace("sum(request_count)", "sum(prior = 0)")
-USAGE_HOURS = (
-    f"select key_id, provider, model, {_USAGE_SUMS} from usage_hour"
-    " where wallet_id = ? and hour >= ? and hour < ? and (? = '' or key_id = ?)"
-    " group by key_id, provider, model"
+
+
+def _usage(table: UsageTable, time: str, where: str = "") -> str:
+    sums = _DETAIL_SUMS if table is UsageTable.DETAILS else _USAGE_SUMS
+    return (
+        f"select key_id, provider, model, {sums} from {table.value}"
+        f" where wallet_id = ? and {time} >= ? and {time} < ?{where}"
+        " group by key_id, provider, model"
+    )
+
+
+_TIMES = {
+    UsageTable.DETAILS: "at",
+    UsageTable.HOURS: "hour",
+    UsageTable.CLOSED_HOURS: "hour",
+    UsageTable.DAYS: "day",
+}
+USAGE = {table: _usage(table, time) for table, time in _TIMES.items()}
+USAGE_OF_KEY = {table: _usage(table, time, " and key_id = ?") for table, time in _TIMES.items()}
+"""Statements of their own: a plan that serves all keys as well reads the rows of all keys."""
+
+_GROUP = USAGE_GROUP.format("hour")
+_DUE = f"from usage_hour where hour < ? order by {_GROUP} limit ?"
+_DAY = f"hour / {DAY_MS} * {DAY_MS}"
+CLOSE_HOURS = (
+    f"insert into usage_closed_hour ({USAGE_HOUR_COLUMNS}) select {USAGE_HOUR_COLUMNS} {_DUE}"
+    + _added("usage_closed_hour", "hour")
 )
-USAGE_EDGE = (
-    f"select key_id, provider, model, {_DETAIL_SUMS} from charge_detail"
-    " where wallet_id = ? and at >= ? and at < ? and (? = '' or key_id = ?)"
-    " group by key_id, provider, model"
+ADD_TO_DAYS = (
+    f"insert into usage_day ({USAGE_DAY_COLUMNS})"
+    f" select wallet_id, {_DAY}, key_id, provider, model, {_USAGE_SUMS}"
+    # The condition parts `on conflict` from a join's `on`.
+    f" from (select {USAGE_HOUR_COLUMNS} {_DUE}) where true"
+    f" group by wallet_id, {_DAY}, key_id, provider, model" + _added("usage_day", "day")
 )
+DELETE_CLOSED = f"delete from usage_hour where ({_GROUP}) in (select {_GROUP} {_DUE})"
 EVENTS = (
     f"select {DETAIL_COLUMNS} from charge_detail where wallet_id = :wallet"
     " and (:from_ms = 0 or at >= :from_ms) and (:to_ms = 0 or at < :to_ms)"

@@ -260,6 +260,9 @@ class SqliteStore:
     ) -> list[UsageRow]:
         return await self._read(lambda c: meter.usage(c, wallet_id, key_id, from_ms, to_ms))
 
+    async def fold_usage(self, before_ms: int, limit: int) -> int:
+        return await self._write(lambda c: meter.fold_usage(c, before_ms, limit))
+
     async def events(self, query: EventQuery) -> list[ChargeDetail]:
         return await self._read(lambda c: meter.events(c, query))
 
