@@ -173,6 +173,18 @@ async def test_undelivered_charges_stay_when_the_worker_stops(
     assert files(tmp_path) == []
 
 
+def test_a_file_is_let_go_of_once(tmp_path: Path) -> None:
+    """A second removal closes nothing: its descriptor's number may be somebody else's by then."""
+    file = OutboxFile.create(tmp_path / "outbox" / "one.outbox")
+    freed = file._descriptor
+    file.remove()
+    with (tmp_path / "another").open("wb") as another:
+        assert another.fileno() == freed
+        file.remove()
+        another.write(b"still open")
+    assert not file.path.exists()
+
+
 async def test_a_full_disk_keeps_charges_back(
     outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

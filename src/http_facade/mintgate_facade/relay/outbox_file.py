@@ -23,6 +23,8 @@ _HEADER = struct.Struct("<4sII")
 REFUSED_NAME = "refused.log"
 PAYLOAD_BYTES_MAX = 1 << 20
 """A longer length in a frame can only be damage."""
+_CLOSED = -1
+"""In place of a descriptor: there is none any more."""
 
 
 def frame(payload: bytes) -> bytes:
@@ -120,8 +122,14 @@ class OutboxFile:
         self.size_bytes = 0
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
-        os.close(self._descriptor)
+        """Let go of the file and its lock; a second time there is nothing to let go of.
+
+        A worker that stops may close a file whose removal is under way already. By the second
+        call the number of its descriptor may be that of a file or a connection of others.
+        """
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor != _CLOSED:
+            os.close(descriptor)
 
     def remove(self) -> None:
         """Delete the file, then let go of it."""
