@@ -6,16 +6,19 @@ import asyncio
 import random
 import secrets
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from mintgate_core.stores.postgres import PostgresStore, PostgresUrl, schema
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.run import run
 from tests.chaos.test_chaos import assert_clean
+from tests.core.service.harness import OPERATOR, START_MS, Rig, TurnedClock, price_of
 from tests.e2e.load import fire
 from tests.harness import eventually, installation
-from tests.servers.postgres import HOST, PostgresServer, running_postgres, running_standby
+from tests.servers.postgres import HOST, USER, PostgresServer, running_postgres, running_standby
 from tests.servers.proxy import running_proxy
 
 STANDBY = "standby"
@@ -93,6 +96,61 @@ async def test_asynchronous_standby_is_healed_by_the_facade(tmp_path: Path) -> N
                 assert len(events) == len(wanted)
                 assert sum(event.late for event in events) == REQUESTS
                 await asyncio.to_thread(gateway.audit)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("survives", [True, False])
+async def test_a_hold_whose_price_was_lost_is_charged(tmp_path: Path, *, survives: bool) -> None:
+    """A card that the standby lacks comes from a core's memory, from the packaged prices, or never.
+
+    Then the whole hold is charged, late, by a core that never saw it: neither refused nor free.
+    """
+    clock = TurnedClock(START_MS)
+    async with AsyncExitStack() as cleanup:
+        primary = cleanup.enter_context(running_postgres())
+        database = primary.create_database()
+        schema.migrate(PostgresUrl.parse(primary.url(database)))
+        standby = cleanup.enter_context(running_standby(primary, STANDBY))
+        hosts = f"{HOST}:{primary.port},{HOST}:{standby.port}"
+        url = PostgresUrl.parse(f"postgresql://{USER}@{hosts}/{database}")
+
+        async def core() -> Rig:
+            store = await PostgresStore.open(url, clock)
+            cleanup.push_async_callback(store.close)
+            rig = Rig(tmp_path, clock, store=store)
+            await rig.start()
+            return rig
+
+        first = await core()
+        cleanup.push_async_callback(first.stop)
+        secret = (await first.client().keys.mint("ada", cap_usd="1")).secret
+        await asyncio.to_thread(primary.wait_for_standby, STANDBY)
+        await asyncio.to_thread(_stop_receiving, primary, standby)
+        await first.client(OPERATOR).meter.put_price(price_of())
+        holds = [
+            first.reserve(secret),
+            first.reserve(secret, provider="openai", model="gpt-4o-mini"),
+        ]
+        held = await first.apply(*holds)
+        if not survives:
+            await first.stop()
+        await asyncio.to_thread(primary.stop, "immediate")
+        await asyncio.to_thread(standby.promote)
+        if survives:
+            kept = "select count(*) from price_card"
+            both = f"{kept} having count(*) = {len(holds)}"
+            await asyncio.to_thread(
+                eventually, lambda: standby.execute(both, database), 30, "the cards in the standby"
+            )
+        second = await core()
+        cleanup.push_async_callback(second.stop)
+        results = await second.apply(*map(second.settle, holds, held))
+        exact, whole, packaged = 20_000, 200_000, 4_500
+        charged = [result.settled.charged_nano_usd for result in results]
+        assert charged == [exact if survives else whole, packaged]
+        assert all(result.settled.late for result in results)
+        assert not any(check.findings for check in await second.core.store.audit())
 
 
 def _stop_receiving(primary: PostgresServer, standby: PostgresServer) -> None:

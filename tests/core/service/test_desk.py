@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 from mintgate_core.ledger.errors import Unavailable, Unpriced
-from mintgate_core.pricing import RateCard
+from mintgate_core.ledger.types import Subject
+from mintgate_core.pricing import BoundSpec, RateCard, Unit
 from mintgate_core.service.cards import card_from
 from mintgate_core.service.desk import Desk
 from mintgate_core.stores.base import StoredPrice
@@ -129,6 +130,98 @@ async def test_another_history_is_read_from_its_start(
     await there.refresh()
     now = there.find("acc_1", PROVIDER, MODEL).version
     assert now == here.find("acc_1", PROVIDER, MODEL).version
+
+
+BOUND = BoundSpec(input_tokens=10, output_tokens=10)
+
+
+async def hold_of(desk: Desk) -> Subject:
+    """Whose hold a request makes at the price in force."""
+    _, version = await desk.price("acc_1", PROVIDER, MODEL, BOUND)
+    return Subject("key_1", "acc_1", PROVIDER, MODEL, "chat", "", version)
+
+
+async def cost(desk: Desk, subject: Subject) -> int:
+    """What 10 input tokens cost for a hold."""
+    measured, version = await desk.measure(subject, "", {int(Unit.INPUT_TOKENS): 10}, ())
+    assert version == subject.price_version
+    return measured.amount_nano_usd
+
+
+def fail_over(store: Rationed) -> None:
+    """A standby takes over that knows of no card."""
+    store.history += 1
+    store._cards.clear()
+
+
+async def test_a_lost_card_is_kept_again_for_every_core(
+    store: Rationed, desks: tuple[Desk, Desk]
+) -> None:
+    """After a failover the core that used a card keeps it again, and a core that starts finds it.
+
+    Also when the price is another one by then, and no book has the card any more.
+    """
+    here, _ = desks
+    await here.put("", card(1_000_000))
+    subject = await hold_of(here)
+    await here.put("", card(2_000_000))
+    fail_over(store)
+    await here.refresh()
+    assert await store.card(subject.price_version) is not None
+    later = await Desk.open(store, TurnedClock(START_MS))
+    assert await cost(later, subject) == 10_000
+
+
+async def test_a_reserve_after_a_failover_keeps_its_card(
+    store: Rationed, desks: tuple[Desk, Desk]
+) -> None:
+    """A card that was kept under another history is kept again before a hold names it."""
+    here, _ = desks
+    await here.put("", card())
+    await hold_of(here)
+    fail_over(store)
+    assert await store.card((await hold_of(here)).price_version) is not None
+
+
+async def test_a_settle_after_a_failover_keeps_its_card(
+    store: Rationed, desks: tuple[Desk, Desk]
+) -> None:
+    """The card that a charge names is in the store again with the charge, at the same price."""
+    here, _ = desks
+    await here.put("", card())
+    subject = await hold_of(here)
+    fail_over(store)
+    assert await cost(here, subject) == 10_000
+    assert await store.card(subject.price_version) is not None
+
+
+@pytest.mark.parametrize("hour", range(0, 24, 6))
+async def test_a_lost_card_is_found_in_the_book(store: Rationed, hour: int) -> None:
+    """A core that never used a card of the packaged prices makes it again, of any hour."""
+    clock = TurnedClock(START_MS + hour * 3_600_000)
+    first = await Desk.open(store, clock)
+    _, version = await first.price("acc_1", "deepseek", "deepseek-chat", BOUND)
+    subject = Subject("key_1", "acc_1", "deepseek", "deepseek-chat", "chat", "", version)
+    wanted = await cost(first, subject)
+    fail_over(store)
+    other = await Desk.open(store, TurnedClock(START_MS))
+    assert await cost(other, subject) == wanted > 0
+    assert await store.card(version) is not None
+
+
+async def test_a_card_that_nobody_has_is_no_price(
+    store: Rationed, desks: tuple[Desk, Desk]
+) -> None:
+    """Nothing is guessed: the hold has no price, and stands under the model that was asked for."""
+    here, there = desks
+    await here.put("", card(1_000_000))
+    subject = await hold_of(here)
+    await here.put("", card(2_000_000))
+    await there.refresh()
+    fail_over(store)
+    with pytest.raises(Unpriced, match="lost"):
+        await cost(there, subject)
+    assert await there.priced_model(subject) == MODEL
 
 
 async def test_an_outage_only_delays(store: Rationed, desks: tuple[Desk, Desk]) -> None:

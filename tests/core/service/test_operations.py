@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 from mintgate import Minted, new_id
 from mintgate.v1 import ledger_pb2, meter_pb2, unit_pb2
+from mintgate.v1.jobs_pb2 import StartJob
 
 from tests.core.service.harness import (
     INPUT_PICO_USD,
@@ -108,6 +112,50 @@ async def test_the_frozen_price_survives_a_restart(
     (result,) = await rig.apply(rig.settle(hold, held))
     assert result.settled.charged_nano_usd == COST
     assert (await rig.charge(user.secret)).charged_nano_usd == 7 * COST
+
+
+async def lose_card(rig: Rig, version: str) -> None:
+    """What a failover without the last commits does to a card that no process has in memory."""
+    await rig.stop()
+    with contextlib.closing(sqlite3.connect(rig.path)) as file:
+        assert file.execute("delete from price_card where version = ?", [version]).rowcount == 1
+        file.execute("delete from price_override where card_json like ?", [f"%{version}%"])
+        file.commit()
+    await rig.start()
+
+
+async def test_a_hold_whose_price_is_lost_is_charged_whole(
+    rig: Rig, user: Minted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its reports and its settle are neither refused nor free, and the operator is told."""
+    hold, job = rig.reserve(user.secret), rig.reserve(user.secret)
+    held, of_job = await rig.apply(hold, job)
+    await rig.charge(user.secret)
+    await lose_card(rig, (await last_event(rig)).price_version)
+    token, job_id = of_job.reserved.hold_token, job.reserve.hold_id
+    units = counts(input_tokens=5)
+    start = StartJob(
+        hold_id=job_id, hold_token=token, surface="s", operation="batch", object_id="b", units=units
+    )
+    report = ledger_pb2.Progress(
+        hold_id=hold.reserve.hold_id, hold_token=held.reserved.hold_token, units=units
+    )
+    results = await rig.apply(
+        Operation(progress=report),
+        Operation(start_job=start),
+        rig.settle(hold, held),
+        rig.settle(job, of_job),
+    )
+    assert [result.WhichOneof("outcome") for result in results] == [
+        "progressed",
+        "started_job",
+        "settled",
+        "settled",
+    ]
+    assert [result.settled.charged_nano_usd for result in results[2:]] == [HELD, HELD]
+    event = await last_event(rig)
+    assert (event.settled_by, event.model) == (ledger_pb2.SETTLED_BY_HOLD, MODEL)
+    assert f"hold {job_id.hex()} is charged whole" in caplog.text
 
 
 async def test_an_answer_under_its_dated_name_keeps_the_frozen_price(

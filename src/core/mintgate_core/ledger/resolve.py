@@ -62,7 +62,8 @@ def _outcome(hold: Hold, op: Settle | Release | Expire) -> tuple[JournalKind, in
     if isinstance(op, Expire):
         return JournalKind.EXPIRE, hold.metered.amount_nano_usd
     if op.settled_by is SettledBy.HOLD:
-        return JournalKind.SETTLE, hold.amount_nano_usd
+        # The hold was extended since its token was made, or was opened again with less.
+        return JournalKind.SETTLE, max(hold.amount_nano_usd, op.token.amount_nano_usd)
     return JournalKind.SETTLE, op.measured.amount_nano_usd
 
 
@@ -123,7 +124,8 @@ def _settle_detail(entry: Entry, op: Settle, *, prior: int = 0) -> ChargeDetail:
         actual=entry.actual,
         charged=entry.charged,
         absorbed=entry.absorbed,
-        held=op.token.amount_nano_usd if late else entry.held,
+        # What the row follows from: of a hold that was opened again with less, more than it held.
+        held=op.token.amount_nano_usd if late else entry.actual if by_hold else entry.held,
         prior_nano_usd=prior,
         overrun=not late and entry.actual > entry.held,
         late=late,

@@ -7,7 +7,7 @@ Pure: integers only, no clock, no I/O but reading the packaged data. Start at
 from mintgate_core.pricing.book import EVERY_ACCOUNT, Override, PriceBook
 from mintgate_core.pricing.cards import STANDARD, RateCard, Rates, Tier
 from mintgate_core.pricing.errors import PriceDataError, Unpriced
-from mintgate_core.pricing.hours import in_force
+from mintgate_core.pricing.hours import forms, in_force
 from mintgate_core.pricing.quote import BoundSpec, Quote, quote
 from mintgate_core.pricing.rate import Rated, rate
 from mintgate_core.pricing.units import (
@@ -36,6 +36,7 @@ __all__ = [
     "Tier",
     "Unit",
     "Unpriced",
+    "forms",
     "in_force",
     "quote",
     "rate",

@@ -21,14 +21,26 @@ _SPAN = re.compile(r"hours=([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 def in_force(card: RateCard, at_ms: int) -> RateCard:
     """The card with the rates of the moment as its standard, and no other hours."""
-    if not any(name.startswith(HOURS) for name in card.rates):
+    spans = _spans(card)
+    if not spans:
         return card
     minute = at_ms // MS_PER_MINUTE % MINUTES_PER_DAY
+    return _reduced(card, next((s for s in spans if minute in minutes_of(s)), STANDARD))
+
+
+def forms(card: RateCard) -> list[RateCard]:
+    """Everything that `in_force` can make of a card."""
+    spans = _spans(card)
+    return [_reduced(card, name) for name in (STANDARD, *spans)] if spans else [card]
+
+
+def _spans(card: RateCard) -> list[str]:
+    return [name for name in card.rates if name.startswith(HOURS)]
+
+
+def _reduced(card: RateCard, standard: str) -> RateCard:
     rates = {name: each for name, each in card.rates.items() if not name.startswith(HOURS)}
-    for name, each in card.rates.items():
-        if name.startswith(HOURS) and minute in minutes_of(name):
-            rates[STANDARD] = each
-    return replace(card, rates=rates)
+    return replace(card, rates={**rates, STANDARD: card.rates[standard]})
 
 
 def variant_of(start: time, end: time) -> str:

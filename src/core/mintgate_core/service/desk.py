@@ -3,13 +3,19 @@
 A reserve is quoted at the card in force; the card's version travels in the
 hold token, and the settle is rated at that same card, whatever changed since.
 Every card is kept in the store before the first hold that names it.
+
+A failover to a standby may lose a card that was kept. Each core has the cards that it used
+in memory, and keeps them again under the store's new history. What only the store knew is
+looked for in the book; where it is nowhere any more, its holds are charged whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from mintgate_core.clock import Clock
 from mintgate_core.ledger.errors import Invalid, LedgerError, Unpriced
@@ -27,6 +33,7 @@ from mintgate_core.pricing import (
     PriceBook,
     RateCard,
     Unit,
+    forms,
     in_force,
     quote,
     rate,
@@ -45,6 +52,14 @@ log = logging.getLogger(__name__)
 Sleep = Callable[[float], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A card, and the history of the store in which it is certainly kept."""
+
+    card: RateCard
+    epoch: int
+
+
 class Desk:
     """Quotes and rates."""
 
@@ -52,7 +67,7 @@ class Desk:
         self._store = store
         self._clock = clock
         self._book = book
-        self._cards: dict[str, RateCard] = {}
+        self._cards: dict[str, _Known] = {}
         self._position = 0
         """Of the newest price set at run time that was read from the store."""
         self._epoch = store.epoch
@@ -78,6 +93,8 @@ class Desk:
     async def refresh(self) -> None:
         """Put into force what was kept since the last look; mostly nothing, and nothing is read.
 
+        After a failover the cards that this core has used are kept again, for every core.
+
         Prices of this core's own come again, in the store's order: of two for one moment the
         later one must win at every core.
         """
@@ -93,6 +110,8 @@ class Desk:
                 # The core that kept it took it; a newer one may take what this one does not.
                 log.exception("price %s of another core cannot be used", card.version)
             self._position = stored.position
+        for known in [each for each in self._cards.values() if each.epoch != self._epoch]:
+            await self._keep(known.card)
 
     @property
     def prices_read_at_ms(self) -> int:
@@ -145,7 +164,10 @@ class Desk:
 
     async def priced_model(self, subject: Subject) -> str:
         """The model that a hold's price was taken from, whatever alias the request used."""
-        return (await self._card(subject.price_version)).model
+        try:
+            return (await self._card(subject)).model
+        except Unpriced:
+            return subject.model
 
     async def measure(
         self,
@@ -157,9 +179,9 @@ class Desk:
         """Exact cost of units for a hold, and the version of the card that says so.
 
         The answer's own model decides the price when it is another one than
-        was asked for; otherwise the hold's card does.
+        was asked for; otherwise the hold's card does. Raises `Unpriced`.
         """
-        card = await self._card(subject.price_version)
+        card = await self._card(subject)
         if answer_model and answer_model != subject.model:
             card = await self._answered(card, subject, answer_model)
         typed = {Unit(unit): count for unit, count in units.items() if count}
@@ -218,24 +240,42 @@ class Desk:
         self._book.catalogue(EVERY_ACCOUNT, at_ms=self._clock())
 
     async def _keep(self, card: RateCard) -> None:
-        if card.version not in self._cards:
+        known, epoch = self._cards.get(card.version), self._store.epoch
+        if known is None or known.epoch != epoch:
             await self._store.keep_card(card.version, card.to_json())
-            self._remember(card)
+            # The epoch of before: where it has changed meanwhile, the card is kept once more.
+            self._remember(card, epoch)
 
-    async def _card(self, version: str) -> RateCard:
-        card = self._cards.get(version)
-        if card is None:
-            text = await self._store.card(version)
-            if text is None:
-                raise Invalid("the token names a price that was never kept", field="hold_token")
+    async def _card(self, subject: Subject) -> RateCard:
+        """The card of a hold. Raises `Unpriced` where a failover lost it and nobody has it."""
+        version, epoch = subject.price_version, self._store.epoch
+        known = self._cards.get(version)
+        if known is not None and known.epoch == epoch:
+            return known.card
+        if known is None and (text := await self._store.card(version)) is not None:
             card = RateCard.from_json(text)
-            self._remember(card)
+            self._remember(card, epoch)
+            return card
+        card = known.card if known is not None else self._in_book(subject)
+        await self._keep(card)
         return card
 
-    def _remember(self, card: RateCard) -> None:
-        if len(self._cards) >= CARDS_CACHED_MAX:
+    def _in_book(self, subject: Subject) -> RateCard:
+        """The card of a hold among those that its model has had. Raises `Unpriced`."""
+        with contextlib.suppress(Unpriced):
+            for card in self.history(subject.account_id, subject.provider, subject.model):
+                for held in forms(card):
+                    if held.version == subject.price_version:
+                        return held
+        raise Unpriced(
+            f"price {subject.price_version} of this hold was lost, and no core knows it any more",
+            field="hold_token",
+        )
+
+    def _remember(self, card: RateCard, epoch: int) -> None:
+        if card.version not in self._cards and len(self._cards) >= CARDS_CACHED_MAX:
             self._cards.pop(next(iter(self._cards)))
-        self._cards[card.version] = card
+        self._cards[card.version] = _Known(card, epoch)
 
 
 def _total(units: Mapping[Unit, int], kinds: frozenset[Unit]) -> int:

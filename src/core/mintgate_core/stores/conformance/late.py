@@ -107,6 +107,17 @@ class LateConformance:
         answer = expect(await tenant.settle(token, 0, SettledBy.HOLD), Settled)
         assert (answer.actual_nano_usd, answer.charged_nano_usd) == (70, 70)
 
+    async def test_settle_by_hold_of_a_job_that_was_opened_with_less(self, store: Store) -> None:
+        """Without usage a job costs what its token held, not what was left to hold again."""
+        tenant = await Tenant.open(store, balance=1_000)
+        key = await tenant.mint(cap_nano_usd=150)
+        job = replace(await tenant.reserve(key, 100), hold_id=new_id())
+        expect(await tenant.start_job(job, token=job), StartedJob)
+        assert used(await tenant.cap_line(key)) == (150, 0)
+        assert await tenant.settle(job, 0, SettledBy.HOLD) == Settled(100, 50, 50, False, 0)
+        (event,) = await tenant.events()
+        assert (event.actual, event.held, event.overrun) == (100, 100, True)
+
     async def test_late_settle_is_never_refused(self, store: Store, clock: SettableClock) -> None:
         """What no line can pay any more is absorbed; the caps hold to the nano-USD."""
         tenant = await Tenant.open(store, balance=1_000)

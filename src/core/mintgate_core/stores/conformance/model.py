@@ -325,7 +325,8 @@ class Model:
         if fact is None and hold:
             if hold.token.wallet_id != op.wallet_id:
                 return errors.NotFound("", field="hold_id")
-            actual = hold.amount if whole else op.measured.amount_nano_usd
+            most = max(hold.amount, op.token.amount_nano_usd)
+            actual = most if whole else op.measured.amount_nano_usd
             fact = self._end(hold, JournalKind.SETTLE, actual)
         elif fact is None:
             actual = op.token.amount_nano_usd if whole else op.measured.amount_nano_usd
