@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mintgate_core.ledger.types import ChargeDetail
 from mintgate_core.stores import rows
 from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow
+from mintgate_core.stores.event_queries import events_statement
 from mintgate_core.stores.postgres import sql
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.usage_parts import usage_parts
@@ -53,24 +54,10 @@ async def fold_usage(session: Session, before_ms: int, limit: int) -> int:
 
 async def events(session: Session, query: EventQuery) -> list[ChargeDetail]:
     """Charges of a wallet or of one key."""
-    values: list[object] = [
-        query.wallet_id,
-        query.from_ms,
-        query.from_ms,
-        query.to_ms,
-        query.to_ms,
-        query.before_seq,
-        query.before_seq,
-        query.after_seq,
-        query.limit,
-    ]
-    statement = sql.EVENTS
-    if query.key_id:
-        statement = sql.EVENTS_OF_KEY
-        values.insert(0, query.key_id)
-    ascending = query.ascending or query.after_seq > 0
-    order = " order by seq limit %s" if ascending else " order by seq desc limit %s"
-    return [rows.detail(row) for row in await session.query(statement + order, values)]
+    results = await session.batch(
+        [*session.beginning(), (sql.WALK, ()), events_statement(query, "%s"), ("commit", ())]
+    )
+    return [rows.detail(row) for row in results[-2]]
 
 
 async def last_used_ms(session: Session, key_ids: Sequence[str]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mintgate_core.ledger.types import ChargeDetail
 from mintgate_core.stores import rows
 from mintgate_core.stores.base import EventQuery, StoredPrice, Usage, UsageRow
+from mintgate_core.stores.event_queries import events_statement
 from mintgate_core.stores.sqlite import sql
 from mintgate_core.stores.usage_parts import usage_parts
 
@@ -47,22 +48,8 @@ def fold_usage(connection: sqlite3.Connection, before_ms: int, limit: int) -> in
 
 def events(connection: sqlite3.Connection, query: EventQuery) -> list[ChargeDetail]:
     """Charges of a wallet or of one key."""
-    statement = sql.EVENTS_OF_KEY if query.key_id else sql.EVENTS
-    ascending = query.ascending or query.after_seq > 0
-    order = " order by seq limit :limit" if ascending else " order by seq desc limit :limit"
-    found = connection.execute(
-        statement + order,
-        {
-            "wallet": query.wallet_id,
-            "key": query.key_id,
-            "from_ms": query.from_ms,
-            "to_ms": query.to_ms,
-            "before": query.before_seq,
-            "after": query.after_seq,
-            "limit": query.limit,
-        },
-    )
-    return [rows.detail(row) for row in found]
+    statement, values = events_statement(query, "?")
+    return [rows.detail(row) for row in connection.execute(statement, values)]
 
 
 def last_used_ms(connection: sqlite3.Connection, key_ids: Sequence[str]) -> dict[str, int]:

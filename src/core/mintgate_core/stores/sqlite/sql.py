@@ -185,11 +185,3 @@ ADD_TO_DAYS = (
     f" group by wallet_id, {_DAY}, key_id, provider, model" + _added("usage_day", "day")
 )
 DELETE_CLOSED = f"delete from usage_hour where ({_GROUP}) in (select {_GROUP} {_DUE})"
-EVENTS = (
-    f"select {DETAIL_COLUMNS} from charge_detail where wallet_id = :wallet"
-    " and (:from_ms = 0 or at >= :from_ms) and (:to_ms = 0 or at < :to_ms)"
-    " and (:before = 0 or seq < :before) and seq > :after"
-)
-EVENTS_OF_KEY = EVENTS.replace(
-    "where wallet_id = :wallet", "where key_id = :key and wallet_id = :wallet"
-)
