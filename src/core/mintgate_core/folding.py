@@ -13,8 +13,9 @@ import logging
 from mintgate_core.ledger.errors import LedgerError
 from mintgate_core.stores.base import HOUR_MS, Store
 
-FOLD_ROWS_MAX = 1_000
-"""Rows of one transaction: some ten milliseconds, which are the embedded store's only writer's."""
+FOLD_ROWS_MAX = 200
+"""Rows of one transaction: ten milliseconds, for which charges wait on the embedded store. On
+PostgreSQL they do not wait."""
 
 FOLD_INTERVAL_S = 60.0
 

@@ -1,4 +1,4 @@
-"""A writer to be killed: applies batches to a store and says which were answered.
+"""A writer to be killed: applies batches to a store, folds, and says which were answered.
 
 Arguments: the file, and the number of the first operation. For each answered
 settle one line goes to standard output: the hold's id and what was charged.
@@ -20,7 +20,7 @@ HOLDS_A_BATCH = 8
 
 
 async def main(path: Path, number: int) -> None:
-    """Reserve a batch of holds, settle the batch before it, and so on until killed."""
+    """Reserve a batch of holds, settle the batch before it, fold, and so on until killed."""
     store = SqliteStore.open(path)
     (account,) = await store.accounts("", 1)
     (master,) = await store.keys(account.account_id, external_user_id="", before_id="", limit=1)
@@ -33,6 +33,8 @@ async def main(path: Path, number: int) -> None:
             # One in four overruns its hold, one in four is asked for twice.
             batch.append(tenant.reserving(master, 100, hold_id=new_id(number)))
         answers = await store.apply(batch)
+        # The hour that goes on, so that each round has something to move.
+        await store.fold_usage(await store.now_ms() + 1, HOLDS_A_BATCH)
         lines = []
         settles = []
         for operation, answer in zip(batch, answers, strict=True):
