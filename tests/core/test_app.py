@@ -16,10 +16,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from mintgate import AsyncClient, Minted, RetryPolicy, Unauthenticated, new_id
 from mintgate.v1 import ledger_pb2
+from mintgate_core import folding
 from mintgate_core.app import SERVICES, Core, CoreOptions, host_and_port, running
 from mintgate_core.bootstrap import FirstAccount
 from mintgate_core.ledger.errors import Unavailable
 from mintgate_core.pricing import PriceBook
+from mintgate_core.stores.base import HOUR_MS
+from mintgate_core.stores.conformance import SettableClock, Tenant
 from mintgate_core.stores.sqlite import SqliteStore
 
 from tests.ports import free_port
@@ -70,6 +73,27 @@ async def test_a_start_with_old_prices_says_so(
         answer = await health.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert ("10 days ago; compare them with a newer list" in caplog.text) == warned
+
+
+async def test_a_core_folds_usage_of_hours_that_are_over(
+    options: CoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to ask: rows leave the open hours while the core runs, and the bill stays."""
+    for name in ("FOLD_START_S", "FOLD_INTERVAL_S"):
+        monkeypatch.setattr(folding, name, 0)
+    clock = SettableClock()
+    async with running(options, clock=clock) as core:
+        store = core.store
+        assert isinstance(store, SqliteStore)
+        tenant = await Tenant.open(store, balance=100)
+        await tenant.settle(await tenant.reserve(tenant.master, 10), 5)
+        clock.advance(2 * HOUR_MS)
+        async with asyncio.timeout(WAIT_S):
+            while await store._read(lambda c: c.execute("select 1 from usage_hour").fetchall()):
+                pass
+        wallet_id = tenant.account.wallet_id
+        (row,) = await store.usage(wallet_id, key_id="", from_ms=0, to_ms=clock())
+        assert row.usage.charged == 5
 
 
 async def test_the_contract_can_be_asked_for(options: CoreOptions) -> None:
