@@ -26,6 +26,13 @@ CASES = [
         EVENT_STREAM,
         b'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"no"}}\n\n',
     ),
+    (
+        "mistral",
+        "chat",
+        CHAT | {"model": "mistral-small-2603"},
+        EVENT_STREAM,
+        b'data: {"object":"error","message":"no","type":"unreachable_backend","code":"1100"}\n\n',
+    ),
     ("gemini", "stream", GEMINI, EVENT_STREAM, b'data: {"error":{"code":503}}\r\n\r\n'),
     ("gemini", "stream", GEMINI, "application/json", b'[{"error":{"code":503}}\n'),
 ]

@@ -248,6 +248,13 @@ class ScriptedProvider:
     requests: list[Received] = field(default_factory=list)
     scripts: deque[Script] = field(default_factory=deque)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    server: asyncio.Server | None = None
+
+    async def leave(self) -> None:
+        """Listen no more."""
+        if self.server is not None:
+            self.server.close()
+            await self.server.wait_closed()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -414,6 +421,7 @@ async def core_server() -> AsyncIterator[CoreServer]:
 async def provider() -> AsyncIterator[ScriptedProvider]:
     scripted = ScriptedProvider()
     server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0)
+    scripted.server = server
     scripted.port = server.sockets[0].getsockname()[1]
     yield scripted
     server.close()

@@ -147,7 +147,7 @@ class StreamMeter(ABC):
         except orjson.JSONDecodeError:
             event = None
         if isinstance(event, dict):
-            if event.get("error") or event.get("type") == "error":
+            if event.get("error") or "error" in (event.get("type"), event.get("object")):
                 self._failed = True
             return event
         self._opaque_bytes += len(data)

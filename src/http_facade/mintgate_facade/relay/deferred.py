@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mintgate.v1 import ledger_pb2, objects_pb2
 from mintgate.v1.jobs_pb2 import StartJob
-from mintgate.v1.ledger_pb2 import Operation, Progress
+from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, Operation, Progress
 from mintgate.v1.objects_pb2 import Record
 from mintgate.v1.unit_pb2 import UNIT_OUTPUT_TOKENS
 
-from mintgate_facade.dialects.base import BrokenAnswer, ObjectName, RefusedRequest
+from mintgate_facade.dialects.base import BrokenAnswer, ObjectName, Reading, RefusedRequest
 from mintgate_facade.relay.answer import (
     BROKEN_ANSWER,
     UPSTREAM_BROKEN,
@@ -88,7 +88,7 @@ class Deferrals:
         try:
             opening, ended = await _opening(response, meter)
         except BROKEN_ANSWER:
-            await _charge_broken(held)
+            await self.charge_unseen(held)
             raise RefusedRequest(UPSTREAM_BROKEN) from None
         if meter.refused:
             await give_back(held, meter)
@@ -106,7 +106,7 @@ class Deferrals:
         except RefusedRequest:
             await self._cancel(exchange, admitted, held, object_id)
             if not held.deferred:
-                await _charge_broken(held)
+                await self.charge_unseen(held)
             raise
         if ended:
             headers = exchange.relayed(response.raw_headers)
@@ -128,6 +128,21 @@ class Deferrals:
             ttl_ms=ttl_ms,
         )
         await self._submit(Operation(progress=progress), "progressed", ANNOUNCE_WAIT_S)
+        # From here on it may begin: whatever ends this request unanswered charges the same.
+        held.unseen = Reading(
+            units=_worst(held), variants=tuple(progress.variants), basis=SETTLED_BY_COUNTED
+        )
+
+    async def charge_unseen(self, held: Held) -> None:
+        """Charge what was delivered of an answer that nobody can ask for again.
+
+        Where nothing was, the work may go on: that is charged which was announced.
+        """
+        try:
+            await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
+        except NotDurableError:
+            _log.error("its charge is on no disk yet")
+            raise AnswerAborted from None
 
     async def _start(self, exchange: Exchange, held: Held, name: ObjectName, note: str) -> None:
         """Make the hold that of a job. Raises `RefusedRequest` (503)."""
@@ -215,12 +230,3 @@ def _worst(held: Held) -> dict[int, int]:
     """What is charged for a job whose end is never known: the most that it may have made."""
     output_tokens = held.reserved.output_tokens * max(1, held.ask.bound.choices)
     return {**_later_of(held).units, UNIT_OUTPUT_TOKENS: output_tokens}
-
-
-async def _charge_broken(held: Held) -> None:
-    """Charge what was delivered of an answer that nobody can ask for again."""
-    try:
-        await held.charged(ledger_pb2.EVENT_STATUS_UPSTREAM_BROKEN)
-    except NotDurableError:
-        _log.error("its charge is on no disk yet")
-        raise AnswerAborted from None

@@ -45,6 +45,8 @@ class Held:
         self.http_status = 0
         self.provider_request_id = ""
         self.charge: Charge | None = None
+        self.unseen: Reading | None = None
+        """What is charged for work that may have begun, should no answer ever come."""
         self.watch = ClientWatch(exchange.scope, exchange.receive, DRAIN_WAIT_S if drains else None)
         self.active = ActiveHold(
             exchange.id, reserved.hold_token, self.watch.interrupt, key_id=reserved.key_id
@@ -176,6 +178,8 @@ class Held:
         reading = None if self.meter is None else self.meter.reading()
         if reading is not None and reading.basis:
             return reading
+        if self.meter is None and self.unseen is not None:
+            return self.unseen
         if completed or (self.meter is None and self.http_status):
             # An answer that cannot be read is charged as the whole hold.
             return Reading(basis=ledger_pb2.SETTLED_BY_HOLD)

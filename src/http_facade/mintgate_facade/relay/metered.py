@@ -17,6 +17,7 @@ from mintgate_facade.relay.failures import LEDGER_AWAY, failure_of
 from mintgate_facade.relay.held import Held
 from mintgate_facade.relay.link import LinkAwayError, Submitter
 from mintgate_facade.relay.pass_through import is_success, pass_through
+from mintgate_facade.upstream import LostAnswerError
 
 if TYPE_CHECKING:
     from mintgate_facade.dialects.base import Ask
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 RESERVE_WAIT_S = 3.0
 """How long a request waits for its hold; a hold granted later is released again."""
+_GAVE_UP_WAITING = frozenset({504, 524})
+"""What a provider's own proxies say (524: Cloudflare) of a request that they have passed on."""
 _PROVIDER_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "dg-request-id")
 
 
@@ -140,6 +143,9 @@ class Metered:
             # Work that goes on begins with the request: who leaves now has begun it all the same.
             with held.watch if held.ask.later is None else contextlib.nullcontext():
                 response = await self.targets.open(exchange, admitted, body)
+        except LostAnswerError:
+            await self._unanswered(held)
+            raise
         except RefusedRequest:
             await held.release()
             raise
@@ -163,7 +169,10 @@ class Metered:
         response: Answer,
     ) -> None:
         if not is_success(response.status):
-            await held.release()
+            if response.status in _GAVE_UP_WAITING:
+                await self._unanswered(held)
+            else:
+                await held.release()
             await pass_through(exchange, response)
             return
         held.http_status = response.status
@@ -173,3 +182,13 @@ class Metered:
             await relay_answer(exchange, held, response)
         else:
             await self.deferrals.relay(exchange, admitted, held, response)
+
+    async def _unanswered(self, held: Held) -> None:
+        """End a request that was sent and that nobody answers.
+
+        What it asked for is released, unless it may go on by itself: nobody will ever know.
+        """
+        if held.ask.later is None:
+            await held.release()
+        else:
+            await self.deferrals.charge_unseen(held)

@@ -6,6 +6,6 @@ decoding, no retry of what may have been done.
 """
 
 from mintgate_facade.upstream.answer import BROKEN, Answer
-from mintgate_facade.upstream.pool import Upstream
+from mintgate_facade.upstream.pool import LostAnswerError, Upstream
 
-__all__ = ["BROKEN", "Answer", "Upstream"]
+__all__ = ["BROKEN", "Answer", "LostAnswerError", "Upstream"]

@@ -13,6 +13,10 @@ class BrokenConnectionError(ConnectionError):
     """The provider ended the connection, or spoke no HTTP, before its answer was complete."""
 
 
+class SilentProviderError(TimeoutError):
+    """The provider has the request and says nothing for too long."""
+
+
 BROKEN = (TimeoutError, ConnectionError)
 """What reading an answer raises when the provider breaks it off."""
 

@@ -8,7 +8,7 @@ from typing import IO, cast
 
 import httptools
 
-from mintgate_facade.upstream.answer import Answer, BrokenConnectionError
+from mintgate_facade.upstream.answer import Answer, BrokenConnectionError, SilentProviderError
 from mintgate_facade.upstream.request import Request
 
 HEAD_BYTES_MAX = 128 << 10
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
     async def ask(self, request: Request) -> Answer:
         """Send a request and wait for the head of its answer.
 
-        Raises `TimeoutError` and `BrokenConnectionError`; the connection is then closed.
+        Raises `SilentProviderError` and `BrokenConnectionError`; the connection is then closed.
         """
         if self._transport is None:
             raise BrokenConnectionError("the connection was closed")
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
         else:
-            self._fail(TimeoutError("the provider is silent"))
+            self._fail(SilentProviderError("the provider is silent"))
 
     def _pause(self, paused: bool) -> None:  # noqa: FBT001 - the transport's two calls as one
         self._paused = paused

@@ -12,7 +12,7 @@ from typing import IO
 from aiohappyeyeballs import start_connection
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
-from mintgate_facade.upstream.answer import Answer, BrokenConnectionError
+from mintgate_facade.upstream.answer import Answer, BrokenConnectionError, SilentProviderError
 from mintgate_facade.upstream.connection import Connection
 from mintgate_facade.upstream.request import Origin, Request, render, split_url
 
@@ -27,6 +27,10 @@ SECOND_ADDRESS_AFTER_S = 0.25
 """A host that does not answer at its first address is tried at its next one meanwhile."""
 
 _REPEATABLE = frozenset({"GET", "HEAD"})
+
+
+class LostAnswerError(RefusedRequest):
+    """No answer came to a request that was sent: the provider may have done it all the same."""
 
 
 class Upstream:
@@ -62,7 +66,7 @@ class Upstream:
         """Send a request and wait for the status and headers of its answer.
 
         Raises `RefusedRequest` (502, 504) when the provider cannot be reached
-        or does not answer in time.
+        or does not answer in time; `LostAnswerError`, which is one, once it was sent.
         """
         if self._tls is None:
             raise RuntimeError("the upstream pool was not started")
@@ -74,23 +78,25 @@ class Upstream:
                 tls = self._tls if origin.tls else None
                 host = self._hosts[origin] = _Host(origin, tls, self._places)
             return await host.ask(request)
-        except TimeoutError:
-            raise RefusedRequest(
-                Failure(FailureKind.UPSTREAM_TIMEOUT, "The provider did not answer in time.")
-            ) from None
-        except (OSError, ValueError) as failure:
-            raise RefusedRequest(
-                Failure(
-                    FailureKind.UPSTREAM_FAILED,
-                    f"The provider could not be reached ({type(failure).__name__}).",
-                )
-            ) from None
+        except (TimeoutError, OSError, ValueError) as failure:
+            # A connection that carried the request fails in these two ways, and in no other.
+            sent = isinstance(failure, (SilentProviderError, BrokenConnectionError))
+            raise (LostAnswerError if sent else RefusedRequest)(_failure_of(failure)) from None
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
         for host in self._hosts.values():
             host.drop_idle(loop.time() - KEEPALIVE_S)
         self._sweep = loop.call_later(KEEPALIVE_S, self._sweep_later)
+
+
+def _failure_of(failure: Exception) -> Failure:
+    if isinstance(failure, TimeoutError):
+        return Failure(FailureKind.UPSTREAM_TIMEOUT, "The provider did not answer in time.")
+    return Failure(
+        FailureKind.UPSTREAM_FAILED,
+        f"The provider could not be reached ({type(failure).__name__}).",
+    )
 
 
 class _Host:
