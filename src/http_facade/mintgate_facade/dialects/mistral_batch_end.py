@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import orjson
 from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD, SETTLED_BY_USAGE
 
 from mintgate_facade.dialects.base import BrokenAnswer, Reading
-from mintgate_facade.dialects.batches import LINE_BYTES_MAX, VARIANTS
+from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
 from mintgate_facade.dialects.openai.usage import read_usage
+from mintgate_facade.dialects.results import ResultLines, parsed
 from mintgate_facade.dialects.split import Units, add, count, fields
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class MistralBatch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there are results."""
-        document = _parsed(body)
+        document = parsed(body)
         status = document.get("status")
         if status in _WORKING:
             return Pending()
@@ -61,23 +61,18 @@ class Results:
     def __init__(self, job_id: str, *, cut: bool) -> None:
         self._job_id = job_id
         self._cut = cut
-        self._rest = b""
+        self._lines = ResultLines(self._take)
         self._units: Units = {}
         self._model = ""
         self._unstated = False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise BrokenAnswer(f"a result of more than {LINE_BYTES_MAX} bytes")
+        self._lines.feed(data)
 
     def outcome(self) -> Outcome:
         """What all requests cost; those that failed cost nothing."""
-        self._take(self._rest)
-        self._rest = b""
+        self._lines.end()
         if self._unstated:
             reading = Reading(basis=SETTLED_BY_HOLD, provider_request_id=self._job_id)
             return Done(reading, cut=self._cut)
@@ -90,10 +85,8 @@ class Results:
         )
         return Done(reading, cut=self._cut)
 
-    def _take(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        response = fields(_parsed(line).get("response"))
+    def _take(self, document: dict[str, Any]) -> None:
+        response = fields(document.get("response"))
         if response.get("status_code") != _SUCCESS:
             return
         body = fields(response.get("body"))
@@ -107,13 +100,3 @@ class Results:
 
 def _path(job_id: str) -> str:
     return f"/v1/batch/jobs/{quote(job_id, safe='')}"
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a job, or a result of one, that is no JSON object")
-    return document

@@ -25,6 +25,7 @@ from mintgate_facade.dialects.base import (
 from mintgate_facade.dialects.batches import LIVES_MS, VARIANTS, BoundSum, numbered
 from mintgate_facade.dialects.checks import array, element, mapping, refused
 from mintgate_facade.dialects.jobs import Done, Further, Outcome, Pending, Poll
+from mintgate_facade.dialects.results import ResultLines, parsed
 from mintgate_facade.dialects.split import Units, add, fields
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class MessageBatch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there are results."""
-        status = _parsed(body).get("processing_status")
+        status = parsed(body).get("processing_status")
         if status in _WORKING:
             return Pending()
         if status != "ended":
@@ -100,32 +101,25 @@ class Results:
 
     def __init__(self, batch_id: str, *, cached_1h: bool) -> None:
         self._cached_1h = cached_1h
-        self._rest = b""
+        self._lines = ResultLines(self._take)
         self._units: Units = {}
         self._variants: set[str] = set()
         self._reading = Reading(basis=SETTLED_BY_USAGE, provider_request_id=batch_id)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise BrokenAnswer(f"a result of more than {LINE_BYTES_MAX} bytes")
+        self._lines.feed(data)
 
     def outcome(self) -> Outcome:
         """What all messages cost; those that failed, expired or were cancelled cost nothing."""
-        self._take(self._rest)
-        self._rest = b""
+        self._lines.end()
         reading = self._reading
         reading.units = {unit: number for unit, number in self._units.items() if number}
         reading.variants = (*VARIANTS, *sorted(self._variants))
         return Done(reading)
 
-    def _take(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        result = fields(_parsed(line).get("result"))
+    def _take(self, document: dict[str, Any]) -> None:
+        result = fields(document.get("result"))
         if result.get("type") != "succeeded":
             return
         message = fields(result.get("message"))
@@ -139,13 +133,3 @@ class Results:
 
 def _path(batch_id: str) -> str:
     return f"/v1/messages/batches/{quote(batch_id, safe='')}"
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a batch, or a result of one, that is no JSON object")
-    return document

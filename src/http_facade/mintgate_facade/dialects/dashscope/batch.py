@@ -12,17 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import orjson
 from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD, SETTLED_BY_USAGE
 
 from mintgate_facade.dialects.base import Ask, BrokenAnswer, Reading, RequestView
-from mintgate_facade.dialects.batches import LINE_BYTES_MAX, VARIANTS
+from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.checks import Fields, choice, refused
 from mintgate_facade.dialects.dashscope.answer import has_thought
 from mintgate_facade.dialects.dashscope.thinking import OFF, may_reason
 from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
 from mintgate_facade.dialects.openai.batch import read_batch
 from mintgate_facade.dialects.openai.usage import read_usage
+from mintgate_facade.dialects.results import ResultLines, parsed
 from mintgate_facade.dialects.split import Units, add, count, fields
 from mintgate_facade.dialects.terms import Terms
 
@@ -78,7 +78,7 @@ class Batch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there is output."""
-        document = _parsed(body)
+        document = parsed(body)
         said = document.get("status")
         status = said if isinstance(said, str) else ""
         if status in _WORKING:
@@ -107,23 +107,18 @@ class Results:
 
     def __init__(self, batch_id: str, *, cut: bool) -> None:
         self._cut = cut
-        self._rest = b""
+        self._lines = ResultLines(self._take)
         self._units: Units = {}
         self._thought = self._unstated = False
         self._reading = Reading(basis=SETTLED_BY_USAGE, provider_request_id=batch_id)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `BrokenAnswer` for what is no line of results."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise BrokenAnswer(f"a result of more than {LINE_BYTES_MAX} bytes")
+        self._lines.feed(data)
 
     def outcome(self) -> Outcome:
         """What all answers cost; requests that failed are in another file, and cost nothing."""
-        self._take(self._rest)
-        self._rest = b""
+        self._lines.end()
         reading = self._reading
         if self._unstated:
             return Done(replace(reading, basis=SETTLED_BY_HOLD), cut=self._cut)
@@ -131,10 +126,8 @@ class Results:
         reading.variants = VARIANTS if self._thought else (*VARIANTS, OFF)
         return Done(reading, cut=self._cut)
 
-    def _take(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        answer = fields(fields(_parsed(line).get("response")).get("body"))
+    def _take(self, document: dict[str, Any]) -> None:
+        answer = fields(fields(document.get("response")).get("body"))
         usage = read_usage(answer.get("usage"))
         if usage is None:
             self._unstated = True
@@ -144,13 +137,3 @@ class Results:
         self._thought = self._thought or bool(reasoning) or has_thought(answer)
         self._reading.reasoning_tokens += reasoning
         self._reading.model = self._reading.model or str(answer.get("model") or "")
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a batch, or a result of one, that is no JSON object")
-    return document

@@ -15,11 +15,12 @@ from mintgate.v1.ledger_pb2 import (
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS
 
 from mintgate_facade.dialects.base import Ask, BrokenAnswer, Reading
-from mintgate_facade.dialects.batches import LINE_BYTES_MAX, VARIANTS
+from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.checks import Fields
 from mintgate_facade.dialects.gemini.content import stored_file
 from mintgate_facade.dialects.gemini.usage import read_usage
 from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
+from mintgate_facade.dialects.results import ResultLines, parsed
 from mintgate_facade.dialects.split import Units, add, count, fields
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ class Batch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its state whether it has ended, and add up what its answers cost."""
-        metadata = fields(_parsed(body).get("metadata"))
+        metadata = fields(parsed(body).get("metadata"))
         state = metadata.get("state")
         if state in _WORKING:
             return Pending()
         if state not in _ENDED:
             raise BrokenAnswer("a batch without a state")
-        output = fields(metadata.get("output")) or fields(_parsed(body).get("response"))
+        output = fields(metadata.get("output")) or fields(parsed(body).get("response"))
         total = Answers(job, cut=state in _CUT)
         file = stored_file(str(output.get("responsesFile")))
         if file is not None:
@@ -73,7 +74,7 @@ class Answers:
         self._embeds = bool(state.get("embeds"))
         self._counted = count(state.get("input"))
         self._cut = cut
-        self._rest = b""
+        self._lines = ResultLines(self.add)
         self._units: Units = {}
         self._unstated = False
         self._reading = Reading(
@@ -82,11 +83,7 @@ class Answers:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of a file of answers, one a line."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise BrokenAnswer(f"an answer of more than {LINE_BYTES_MAX} bytes")
+        self._lines.feed(data)
 
     def add(self, answer: Fields) -> None:
         """Take one answer with what stands around it."""
@@ -104,8 +101,7 @@ class Answers:
 
         Without the usage of one, embeddings cost our count of all texts, and generations the hold.
         """
-        self._take(self._rest)
-        self._rest = b""
+        self._lines.end()
         reading, units = self._reading, self._units
         if self._unstated and not self._embeds:
             hold = Reading(basis=SETTLED_BY_HOLD, provider_request_id=reading.provider_request_id)
@@ -114,10 +110,6 @@ class Answers:
             units, reading.basis = {UNIT_INPUT_TOKENS: self._counted}, SETTLED_BY_COUNTED
         reading.units = {unit: number for unit, number in units.items() if number}
         return Done(reading, self._cut)
-
-    def _take(self, line: bytes) -> None:
-        if line.strip():
-            self.add(_parsed(line))
 
     def _generated(self, response: Fields) -> Units | None:
         self._reading.model = self._reading.model or str(response.get("modelVersion") or "")
@@ -147,13 +139,3 @@ def _inline(output: Fields) -> list[dict[str, Any]] | None:
 
 def _path(batch_id: str) -> str:
     return f"/v1beta/batches/{quote(batch_id, safe='')}"
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a batch, or an answer of one, that is no JSON object")
-    return document
