@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from mintgate_core.stores.postgres import PostgresStore, PostgresUrl, schema
 
@@ -17,7 +18,7 @@ from tests.chaos.run import run
 from tests.chaos.test_chaos import assert_clean
 from tests.core.service.harness import OPERATOR, START_MS, Rig, TurnedClock, price_of
 from tests.e2e.load import fire
-from tests.harness import eventually, installation
+from tests.harness import Installation, eventually, installation
 from tests.servers.postgres import HOST, USER, PostgresServer, running_postgres, running_standby
 from tests.servers.proxy import running_proxy
 
@@ -61,7 +62,10 @@ async def test_synchronous_standby_takes_over(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_asynchronous_standby_is_healed_by_the_facade(tmp_path: Path) -> None:
-    """A standby without the tail of the log takes over; the facade sends what it lost again."""
+    """A standby without the tail of the log takes over; the facade sends what it lost again.
+
+    Charges are made, each once, and a stored file is its key's as before.
+    """
     with running_postgres() as primary:
         database = primary.create_database()
         with (
@@ -75,11 +79,14 @@ async def test_asynchronous_standby_is_healed_by_the_facade(tmp_path: Path) -> N
                 await asyncio.to_thread(primary.wait_for_standby, STANDBY)
                 await asyncio.to_thread(_stop_receiving, primary, standby)
                 lost = await fire(gateway.url, [secret] * REQUESTS)
+                path = await asyncio.to_thread(_store_file, gateway, secret)
                 assert len(known.completed) == len(lost.completed) == REQUESTS
                 await asyncio.to_thread(primary.stop, "immediate")
                 await asyncio.to_thread(standby.promote)
                 charged = "select count(*) from charge_detail"
                 assert standby.execute(charged, database) == [(REQUESTS,)], "nothing was lost"
+                owned = "select count(*) from owned_object"
+                assert standby.execute(owned, database) == [(0,)], "nothing was lost"
                 proxy.target = (HOST, standby.port)
                 proxy.cut()
                 await asyncio.to_thread(eventually, gateway.ready, 30, "readiness")
@@ -95,6 +102,11 @@ async def test_asynchronous_standby_is_healed_by_the_facade(tmp_path: Path) -> N
                 events = gateway.events(key_id)
                 assert len(events) == len(wanted)
                 assert sum(event.late for event in events) == REQUESTS
+
+                def is_owned() -> bool:
+                    return bool(httpx.get(path, headers=bearer(secret)).is_success)
+
+                await asyncio.to_thread(eventually, is_owned, 30, "the file's owner")
                 await asyncio.to_thread(gateway.audit)
 
 
@@ -151,6 +163,24 @@ async def test_a_hold_whose_price_was_lost_is_charged(tmp_path: Path, *, survive
         assert charged == [exact if survives else whole, packaged]
         assert all(result.settled.late for result in results)
         assert not any(check.findings for check in await second.core.store.audit())
+
+
+def _store_file(gateway: Installation, secret: str) -> str:
+    """Store a file at a provider; the address of what is known of it."""
+    address = f"{gateway.url}/openai/v1/files"
+    answer = httpx.post(
+        address,
+        headers=bearer(secret),
+        data={"purpose": "user_data"},
+        files={"file": ("a.txt", b"hello", "text/plain")},
+    )
+    assert answer.is_success, answer.text
+    return f"{address}/{answer.json()['id']}"
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """The header that most clients send."""
+    return {"authorization": f"Bearer {secret}"}
 
 
 def _stop_receiving(primary: PostgresServer, standby: PostgresServer) -> None:

@@ -140,7 +140,10 @@ class _Running:
         )
         self.channel.on_move(self.link.moved)
         self.outbox = Outbox(settings.outbox_directory, self.link)
-        self.recent = RecentOperations(settings.outbox_directory, self.link)
+        self.objects = Objects(ObjectsServiceStub(channel), token)
+        self.recent = RecentOperations(
+            settings.outbox_directory, self.link, changed=self.objects.heard
+        )
         self.link.follow(self.recent)
         self.holds = ActiveHolds(self.link, settings.hold_ttl_ms)
         self.revocations = RevocationWatch(
@@ -169,7 +172,7 @@ class _Running:
     ) -> Gateway:
         token, channel = settings.service_token, self.channel
         core_calls = CoreCalls(KeysServiceStub(channel), MeterServiceStub(channel), token)
-        objects = Objects(ObjectsServiceStub(channel), token)
+        objects = self.objects
         common = CommonObjects(objects, targets)
         uploads = Uploads(settings.uploads_directory, settings.upload_bytes_max, self.durations)
         seal = Seal.of(token)
@@ -235,6 +238,7 @@ class _Running:
         running.tasks.spawn(running.holds.run(), "holds")
         running.tasks.spawn(running.revocations.run(), "revocations")
         running.tasks.spawn(running.poller.run(), "jobs")
+        running.tasks.spawn(running.objects.run(), "objects")
         return running
 
     async def serve_metrics(self, settings: FacadeSettings) -> None:

@@ -12,6 +12,7 @@ from mintgate.v1.error_pb2 import ERROR_REASON_UNSPECIFIED
 from mintgate_facade.dialects.base import Failure, FailureKind, ObjectName, RefusedRequest
 from mintgate_facade.relay.core_calls import CALL_WAIT_S, refusal_of
 from mintgate_facade.relay.failures import failure_of
+from mintgate_facade.relay.recent_objects import RecentObjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,12 @@ class Objects:
     def __init__(self, stub: ObjectsServiceAsyncStub, service_token: str) -> None:
         self._stub = stub
         self._metadata = (("authorization", f"Bearer {service_token}"),)
+        self._recent = RecentObjects()
+        self.heard = self._recent.heard
+
+    async def run(self) -> None:
+        """Record again what a failover may have lost, until cancelled."""
+        await self._recent.run(lambda request: self._ask(self._stub.RecordObjects, request))
 
     async def find(
         self, secret_sha256: bytes, caller: Caller, provider: str, names: Iterable[ObjectName] = ()
@@ -151,13 +158,16 @@ class Objects:
             ttl_ms=ttl_ms,
         )
         request = objects_pb2.RecordObjectsRequest(objects=[new])
+        epoch = self._recent.epoch
         answer = await self._ask(self._stub.RecordObjects, request)
         (result,) = answer.results
         if result.error.reason != ERROR_REASON_UNSPECIFIED:
             raise RefusedRequest(failure_of(result.error))
+        self._recent.recorded(new, epoch)
 
     async def forget(self, key_id: str, provider: str, name: ObjectName) -> None:
         """Let go of an object that was deleted; one that stays by mistake is a 404 upstream."""
+        self._recent.forgotten(provider, _message(name))
         request = objects_pb2.ForgetObjectsRequest(
             key_id=key_id, provider=provider, names=[_message(name)]
         )

@@ -96,10 +96,13 @@ class RecentOperations:
         directory: Path,
         link: Submitter,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        changed: Callable[[int], None] = lambda _epoch: None,
     ) -> None:
+        """`changed` is told each epoch that is another than the one before."""
         self._directory = directory
         self._link = link
         self._now_ms = now_ms
+        self._changed = changed
         self._epoch = 0
         self._buffer: deque[_Kept] = deque(maxlen=BUFFER_OPERATIONS_MAX)
         self._segments: list[_Segment] = []
@@ -140,6 +143,7 @@ class RecentOperations:
                 _log.warning("the store's history changed from %x to %x", self._epoch, epoch)
             self._epoch = epoch
             self._to_replay.set()
+            self._changed(epoch)
 
     async def flush(self) -> None:
         """Write what is buffered now; raises `OSError`, and what was not written is lost."""
