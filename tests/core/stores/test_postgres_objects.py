@@ -9,19 +9,19 @@ import pytest
 from mintgate_core.stores.conformance import Tenant
 from mintgate_core.stores.conformance.objects import made
 from mintgate_core.stores.postgres import PostgresStore, PostgresUrl, objects
-from mintgate_core.stores.postgres.arrays import Bigints, Texts
+from mintgate_core.stores.postgres.arrays import bigints, texts
 from mintgate_core.stores.postgres.session import Session
 
 from tests.servers.postgres import PostgresServer
 
 OBJECTS = 2_560
-NAMES = [Texts(["provider-a"] * 2), Texts(["file"] * 2), Texts(["f1", "f2"])]
+NAMES = [texts(["provider-a"] * 2), texts(["file"] * 2), texts(["f1", "f2"])]
 LIST = ["key", "provider-a", "file", 5, 2**62, "", 10]
 
 PLANS: tuple[tuple[str, Sequence[object], str], ...] = (
     (objects.BY_NAME, NAMES, "owned_object_pkey"),
-    (objects.CHANGE, [Texts(["n"] * 2), Bigints([0] * 2), *NAMES], "owned_object_pkey"),
-    (objects.DELETE, [*NAMES, Texts(["key"]), 0, 0], "owned_object_pkey"),
+    (objects.CHANGE, [texts(["n"] * 2), bigints([0] * 2), *NAMES], "owned_object_pkey"),
+    (objects.DELETE, [*NAMES, texts(["key"]), 0, 0], "owned_object_pkey"),
     (objects.NEWEST_FIRST, LIST, "object_of_key"),
     (objects.OLDEST_FIRST, LIST, "object_of_key"),
     (objects.OVER, [5, 10], "object_expiry"),

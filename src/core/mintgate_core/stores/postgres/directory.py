@@ -13,7 +13,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.base import MINT_REPLAY_MS, KeyChange, MintReplay
 from mintgate_core.stores.columns import JOURNAL_COLUMNS
 from mintgate_core.stores.postgres import sql
-from mintgate_core.stores.postgres.arrays import Bigints, Texts, columns
+from mintgate_core.stores.postgres.arrays import bigints, columns, texts
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.wire import Statement
 
@@ -82,7 +82,7 @@ async def change_key(session: Session, key_id: str, change: KeyChange) -> Key:
     found = await session.query(sql.WALLET_OF_KEY, [key_id])
     if not found:
         raise NotFound("there is no such key", field="key_id")
-    await session.query(sql.LOCK_WALLETS, [Bigints([found[0][0]])])
+    await session.query(sql.LOCK_WALLETS, [bigints([found[0][0]])])
     before = await key(session, key_id)
     if before is None:
         raise NotFound("there is no such key", field="key_id")
@@ -106,7 +106,7 @@ async def key(session: Session, key_id: str) -> Key | None:
 
 async def keys_by_id(session: Session, key_ids: Sequence[str]) -> dict[str, Key]:
     """Keys by their ids."""
-    found = await session.query(sql.KEYS_BY_ID, [Texts(key_ids)])
+    found = await session.query(sql.KEYS_BY_ID, [texts(key_ids)])
     return {row[0]: rows.key(row) for row in found}
 
 
@@ -144,7 +144,7 @@ async def accounts(session: Session, after_id: str, limit: int) -> list[Account]
 
 async def lines(session: Session, line_ids: Sequence[int]) -> dict[int, Line]:
     """Lines by their ids."""
-    found = await session.query(sql.LINES_BY_ID, [Bigints(line_ids)])
+    found = await session.query(sql.LINES_BY_ID, [bigints(line_ids)])
     return {row[0]: rows.line(row) for row in found}
 
 

@@ -10,7 +10,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.base import ClaimedJob
 from mintgate_core.stores.columns import HOLD_COLUMNS, JOB_COLUMNS
 from mintgate_core.stores.postgres import sql
-from mintgate_core.stores.postgres.arrays import Blobs
+from mintgate_core.stores.postgres.arrays import blobs
 from mintgate_core.stores.postgres.ledger import Times
 from mintgate_core.stores.postgres.session import Session
 
@@ -29,13 +29,13 @@ async def claim(session: Session, times: Times, limit: int, lease_ms: int) -> li
     jobs = [rows.job(row) for row in await session.query(TAKE, [now_ms, limit])]
     ids = [job.hold_id for job in jobs]
     # Read after the rows were locked: whoever ends a hold takes its job away with it.
-    holds = {row[0]: rows.hold(row) for row in await session.query(HOLDS, [Blobs(ids)])}
+    holds = {row[0]: rows.hold(row) for row in await session.query(HOLDS, [blobs(ids)])}
     # A core of the release before knows no jobs, and may have ended the hold alone.
     orphans = [hold_id for hold_id in ids if hold_id not in holds]
     await session.commit(
         [
-            (LEASE, [now_ms + lease_ms, Blobs(ids)]),
-            (sql.DELETE_JOBS, [Blobs(orphans)]),
+            (LEASE, [now_ms + lease_ms, blobs(ids)]),
+            (sql.DELETE_JOBS, [blobs(orphans)]),
         ]
     )
     claimed = []

@@ -28,7 +28,7 @@ from mintgate_core.stores.columns import (
 )
 from mintgate_core.stores.objects import recorded
 from mintgate_core.stores.postgres import sql
-from mintgate_core.stores.postgres.arrays import Bigints, Blobs, Texts, columns
+from mintgate_core.stores.postgres.arrays import bigints, blobs, columns, texts
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.wire import Statement
 
@@ -87,20 +87,23 @@ async def load(session: Session, hints: Hints, times: Times, needs: Needs) -> Bo
     wallet_ids = sorted(needs.wallet_ids)
     guessed = needs.line_ids | hints.guess(needs.key_ids) | hints.guess(needs.operation_ids)
     guessed -= needs.wallet_ids
-    operation_ids = Blobs(list(needs.operation_ids))
-    results = await session.batch(
-        [
-            *session.beginning(),
-            (sql.LOCK_WALLETS, [Bigints(wallet_ids)]),
-            (sql.KEYS_BY_ID, [Texts(list(needs.key_ids))]),
-            (sql.HOLDS_BY_ID, [operation_ids]),
-            (sql.ENTRIES_BY_ID, [operation_ids]),
-            (sql.LINES_BY_ID, [Bigints(list(guessed))]),
-            # Last, so that it is read after the lock was got.
-            (session.now, ()),
-        ]
-    )
-    wallets, key_rows, hold_rows, entry_rows, line_rows, now = results[-6:]
+    operation_ids = blobs(list(needs.operation_ids))
+    begin = session.beginning()
+    statements: list[Statement] = [
+        *begin,
+        (sql.LOCK_WALLETS, [bigints(wallet_ids)]),
+        # Behind the lock, so that it is the time at which it was got.
+        (session.now, ()),
+        (sql.HOLDS_BY_ID, [operation_ids]),
+        (sql.ENTRIES_BY_ID, [operation_ids]),
+    ]
+    if needs.key_ids:
+        statements.append((sql.KEYS_BY_ID, [texts(list(needs.key_ids))]))
+    if guessed:
+        statements.append((sql.LINES_BY_ID, [bigints(list(guessed))]))
+    wallets, now, hold_rows, entry_rows, *others = (await session.batch(statements))[len(begin) :]
+    key_rows = others.pop(0) if needs.key_ids else []
+    line_rows = others.pop(0) if guessed else []
     keys = {row[0]: rows.key(row) for row in key_rows}
     holds = {row[0]: rows.hold(row) for row in hold_rows}
     entries: dict[bytes, dict[JournalKind, Entry]] = {}
@@ -109,13 +112,13 @@ async def load(session: Session, hints: Hints, times: Times, needs: Needs) -> Bo
         entries.setdefault(entry.operation_id, {})[entry.kind] = entry
     jobs = {}
     if needs.job_ids:
-        locked = await session.query(sql.JOBS_BY_ID, [Blobs(list(needs.job_ids))])
+        locked = await session.query(sql.JOBS_BY_ID, [blobs(list(needs.job_ids))])
         jobs = {row[0]: rows.job(row) for row in locked}
     lines = {row[0]: rows.line(row) for row in (*wallets, *line_rows)}
     missing = Books.lines_to_load(needs, keys.values(), holds.values()) - guessed
     missing -= needs.wallet_ids
     if missing:
-        further = await session.query(sql.LINES_BY_ID, [Bigints(list(missing))])
+        further = await session.query(sql.LINES_BY_ID, [bigints(list(missing))])
         lines.update((row[0], rows.line(row)) for row in further)
     return Books(
         now_ms=times(*now[0]), lines=lines, keys=keys, holds=holds, entries=entries, jobs=jobs
@@ -148,7 +151,7 @@ def writes(books: Books) -> list[Statement]:
         map(rows.changed_hold, books.changed_holds.values()),
     )
     if books.gone_holds:
-        statements.append((sql.DELETE_HOLDS, [Blobs(list(books.gone_holds))]))
+        statements.append((sql.DELETE_HOLDS, [blobs(list(books.gone_holds))]))
     add(sql.INSERT_JOBS, JOB_COLUMNS, map(rows.job_row, books.new_jobs.values()))
     add(
         sql.UPDATE_JOBS,
@@ -156,7 +159,7 @@ def writes(books: Books) -> list[Statement]:
         map(rows.changed_job, books.changed_jobs.values()),
     )
     if books.gone_jobs:
-        statements.append((sql.DELETE_JOBS, [Blobs(list(books.gone_jobs))]))
+        statements.append((sql.DELETE_JOBS, [blobs(list(books.gone_jobs))]))
     add(sql.INSERT_JOURNAL, JOURNAL_COLUMNS, map(rows.entry_row, books.new_entries))
     add(sql.INSERT_DETAILS, DETAIL_COLUMNS, map(rows.detail_row, books.new_details))
     add(sql.ADD_USAGE_HOURS, USAGE_HOUR_COLUMNS, rows.usage_hours(books.new_details))

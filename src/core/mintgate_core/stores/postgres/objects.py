@@ -16,7 +16,7 @@ from mintgate_core.stores import rows
 from mintgate_core.stores.columns import OBJECT_COLUMNS
 from mintgate_core.stores.objects import Name, NewObject, OwnedObject, decide_records
 from mintgate_core.stores.postgres import sql
-from mintgate_core.stores.postgres.arrays import Bigints, Column, Texts, columns
+from mintgate_core.stores.postgres.arrays import Array, bigints, columns, texts
 from mintgate_core.stores.postgres.ledger import Times
 from mintgate_core.stores.postgres.pool import T, Work
 from mintgate_core.stores.postgres.session import Session
@@ -148,7 +148,7 @@ async def _record(
     session: Session, times: Times, objects: Sequence[NewObject], most: int
 ) -> list[LedgerError | None]:
     names = [(one.provider, one.kind, one.object_id) for one in objects]
-    key_ids = Texts(sorted({one.key_id for one in objects}))
+    key_ids = texts(sorted({one.key_id for one in objects}))
     results = await session.batch(
         [
             *session.beginning(),
@@ -186,7 +186,7 @@ async def _remove(
     session: Session, key_ids: Iterable[str], names: Sequence[Name], *, over_ms: int = 0
 ) -> int:
     """Delete these objects of these keys, count them down, and commit."""
-    keys = Texts(sorted(key_ids))
+    keys = texts(sorted(key_ids))
     # Of a key whose objects were never counted the row is made, so that there is a lock.
     locked = await session.batch([(ADD_COUNTS, [keys]), (LOCK_COUNTS, [keys])])
     counts = {row[0]: row[1] for row in locked[-1]}
@@ -205,11 +205,11 @@ async def _now_and(
     return read, times(*now[0])
 
 
-def _name_arrays(names: Iterable[Name]) -> list[Column]:
+def _name_arrays(names: Iterable[Name]) -> list[Array]:
     # Twice the same name would come back twice.
     unique = sorted(set(names))
-    return [Texts([name[place] for name in unique]) for place in range(3)]
+    return [texts([name[place] for name in unique]) for place in range(3)]
 
 
-def _count_arrays(counts: dict[str, int]) -> list[Column]:
-    return [Bigints(list(counts.values())), Texts(list(counts))]
+def _count_arrays(counts: dict[str, int]) -> list[Array]:
+    return [bigints(list(counts.values())), texts(list(counts))]

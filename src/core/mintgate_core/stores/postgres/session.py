@@ -12,7 +12,6 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8BinaryDumper
 
-from mintgate_core.stores.postgres import arrays
 from mintgate_core.stores.postgres.url import PostgresUrl
 from mintgate_core.stores.postgres.wire import Row, Statement, Wire
 
@@ -64,7 +63,6 @@ class Session:
     async def open(cls, url: PostgresUrl) -> Session:
         """Connect. Raises `psycopg.Error`."""
         raw = await AsyncConnection.connect(url.conninfo, autocommit=True)
-        arrays.register(raw)
         # One type for every number: one prepared statement for every text.
         raw.adapters.register_dumper(int, Int8BinaryDumper)
         session = cls(raw, url)

@@ -7,6 +7,8 @@ by `_from_arrays` and `_change`, so that an engine without it needs two function
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mintgate_core.stores.audit_scope import CHECKPOINT_COLUMNS, ONLY_FORWARDS, WAS_CLEAN
 from mintgate_core.stores.base import DAY_MS
 from mintgate_core.stores.columns import (
@@ -25,6 +27,9 @@ from mintgate_core.stores.columns import (
     USAGE_HOUR_COLUMNS,
 )
 from mintgate_core.stores.usage_parts import UsageTable
+
+KINDS_MAX = 128
+"""Lists of columns whose types are remembered; there are a few dozen."""
 
 BYTEA = frozenset({"hold_id", "op_id", "secret_sha256", "previous_secret_sha256", "state"})
 TEXT = frozenset(
@@ -51,6 +56,8 @@ TEXT = frozenset(
 )
 
 
+@lru_cache(KINDS_MAX)
+@lru_cache(KINDS_MAX)
 def kinds(columns: str) -> tuple[str, ...]:
     """The type of each column's array."""
     return tuple(

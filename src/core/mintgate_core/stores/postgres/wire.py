@@ -22,6 +22,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
+from mintgate_core.stores.postgres.arrays import Array
+
 Row = tuple[Any, ...]
 Statement = tuple[str, Sequence[object]]
 
@@ -29,7 +31,7 @@ PREPARED_MAX = 256
 """Statements that a connection keeps prepared; the one used longest ago makes room."""
 
 NUMBERED_MAX = 1_024
-"""Texts of statements that are remembered with their marks numbered."""
+"""texts of statements that are remembered with their marks numbered."""
 
 _REFUSED = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE})
 _GONE = "the connection to the database is lost"
@@ -106,9 +108,27 @@ class Wire:
     def _command(self, statement: str, values: Sequence[object]) -> _Command:
         if not values:
             return _Command(statement.encode(), None, (), None)
-        parameters = self._adapt.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        types = self._adapt.types or ()
-        return _Command(_numbered(statement), parameters, types, self._adapt.formats)
+        arrays = [value for value in values if type(value) is Array]
+        if len(arrays) == len(values):
+            types, parameters = zip(*arrays, strict=True)
+            return _Command(_numbered(statement), parameters, types, (Format.BINARY,) * len(arrays))
+        return _Command(_numbered(statement), *self._adapted(values))
+
+    def _adapted(
+        self, values: Sequence[object]
+    ) -> tuple[list[Buffer | None], tuple[int, ...], list[Format]]:
+        """Parameters as the driver writes them down, and arrays as they are."""
+        plain = [value for value in values if type(value) is not Array]
+        dumped = iter(self._adapt.dump_sequence(plain, [PyFormat.AUTO] * len(plain)))
+        types, formats = iter(self._adapt.types or ()), iter(self._adapt.formats or ())
+        adapted = [
+            (value.data, value.oid, Format.BINARY)
+            if type(value) is Array
+            else (next(dumped), next(types), next(formats))
+            for value in values
+        ]
+        parameters, oids, ways = zip(*adapted, strict=True)
+        return list(parameters), oids, list(ways)
 
     def _send(self, command: _Command) -> None:
         text, parameters, types, formats = command
