@@ -15,6 +15,7 @@ from mintgate.config import Settings
 
 from ._app import CliError
 from ._connection import JsonOption
+from ._grpc import with_grpc
 from ._output import print_json, print_table
 
 SERVER_PACKAGES: Final = (
@@ -116,7 +117,8 @@ def become(module: str, *arguments: str) -> None:
     Settings.load()  # A misspelt setting is told here, in one line.
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606  # No shell.
+    command = [sys.executable, "-m", module, *arguments]
+    os.execve(sys.executable, command, with_grpc(os.environ))  # noqa: S606  # No shell.
 
 
 def require_server() -> None:

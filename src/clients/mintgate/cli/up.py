@@ -31,6 +31,7 @@ from mintgate.providers import SIMULATED_PATHS
 from ._app import EXIT_FAILED, CliError
 from ._banner import banner
 from ._child import Bounds, ChildSpec
+from ._grpc import with_grpc
 from ._ports import claim
 from ._supervisor import Supervisor
 
@@ -164,7 +165,7 @@ def _without_settings(settings: Settings) -> dict[str, str]:
         if not name.startswith("MINTGATE_") and name not in keys
     }
     # Ready lines are read from a pipe, where Python would otherwise keep them back.
-    return passed_on | {"PYTHONUNBUFFERED": "1"}
+    return with_grpc(passed_on) | {"PYTHONUNBUFFERED": "1"}
 
 
 def _with_ports(settings: Settings) -> tuple[Settings, int]:
