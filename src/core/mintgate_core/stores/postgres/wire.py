@@ -19,7 +19,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import Buffer, PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from mintgate_core.stores.postgres.arrays import Array
@@ -176,6 +176,10 @@ class Wire:
                 else:
                     self._answering = True
                     self._take(result)
+                    if self._pgconn.status == ConnStatus.BAD:
+                        # Behind the server's last word libpq makes up failures without an end.
+                        self._lose(psycopg.OperationalError(_GONE))
+                        return
         except psycopg.OperationalError as error:
             self._lose(error)
 
