@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import uvloop
 from mintgate_core.stores.postgres import PostgresUrl
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.wire import PREPARED_MAX
 
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer, running_postgres
 
 BIG = "x" * (1 << 20)
 """More than the sockets of both sides take without a reader."""
+
+SESSIONS = 12
+ROUNDS = 3
+ENDED_WITHIN_S = 5.0
+"""Of the server's end; without a look it was never."""
 
 PREPARED = "select count(*) from pg_prepared_statements"
 
@@ -100,3 +107,38 @@ async def test_connection_that_was_ended_says_why_and_stays_ended(session: Sessi
         await session.query("select pg_terminate_backend(%s::int), pg_sleep(5)", [own])
     with pytest.raises(psycopg.OperationalError):
         await session.query("select 1")
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_every_exchange_ends_when_the_server_dies(mode: str) -> None:
+    """However a server ends in the midst of exchanges, none of them waits for ever.
+
+    On the loop that core runs on: of connections that are reset uvloop stops to tell.
+    """
+    with running_postgres() as server:
+        for _ in range(ROUNDS):
+            assert uvloop.run(_pending_after(server, mode)) == 0
+            server.start()
+
+
+async def _pending_after(server: PostgresServer, mode: str) -> int:
+    """How many of some busy sessions still wait for a server that has been stopped."""
+    url = PostgresUrl.parse(server.url(server.create_database()))
+    sessions = [await Session.open(url) for _ in range(SESSIONS)]
+    begun = [asyncio.Event() for _ in sessions]
+
+    async def work(session: Session, begun: asyncio.Event) -> None:
+        while True:
+            await session.batch([*session.beginning(), ("select generate_series(1, 200)", ())])
+            await session.commit([("select 2", ())])
+            begun.set()
+
+    pairs = zip(sessions, begun, strict=True)
+    tasks = [asyncio.ensure_future(work(*pair)) for pair in pairs]
+    await asyncio.gather(*(event.wait() for event in begun))
+    await asyncio.to_thread(server.stop, mode)
+    done, pending = await asyncio.wait(tasks, timeout=ENDED_WITHIN_S)
+    assert all(isinstance(task.exception(), psycopg.OperationalError) for task in done)
+    for session in sessions:
+        await session.close()
+    return len(pending)

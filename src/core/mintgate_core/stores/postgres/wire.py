@@ -19,7 +19,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import Buffer, PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from mintgate_core.stores.postgres.arrays import Array
@@ -29,6 +29,9 @@ Statement = tuple[str, Sequence[object]]
 
 PREPARED_MAX = 256
 """Statements that a connection keeps prepared; the one used longest ago makes room."""
+
+LOOK_INTERVAL_S = 0.1
+"""Between two looks at an exchange that nothing is heard of."""
 
 NUMBERED_MAX = 1_024
 """texts of statements that are remembered with their marks numbered."""
@@ -56,6 +59,7 @@ class Wire:
         self._descriptor = raw.pgconn.socket
         self._prepared = _Prepared() if prepares else None
         self._answered: asyncio.Future[None] | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._lost: psycopg.Error | None = None
         self._begin()
         self._pgconn.enter_pipeline_mode()
@@ -80,12 +84,15 @@ class Wire:
             self._answered = self._loop.create_future()
             if self._pgconn.flush():
                 self._loop.add_writer(self._descriptor, self._writable)
+            self._looking = self._loop.call_later(LOOK_INTERVAL_S, self._look)
             await self._answered
         except psycopg.OperationalError as error:
             self._lose(error)
             raise
         finally:
             self._answered = None
+            if self._looking is not None:
+                self._looking.cancel()
         if self._refusal is not None:
             if self._prepared is not None:
                 self._prepared.forget(self._preparing.values())
@@ -176,12 +183,17 @@ class Wire:
                 else:
                     self._answering = True
                     self._take(result)
-                    if self._pgconn.status == ConnStatus.BAD:
-                        # Behind the server's last word libpq makes up failures without an end.
-                        self._lose(psycopg.OperationalError(_GONE))
-                        return
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             self._lose(error)
+
+    def _look(self) -> None:
+        """Read although nobody said that something has come, and again for as long as it takes.
+
+        uvloop says nothing: of a connection that was reset it stops to tell whether it can be
+        read, and an exchange would wait for ever.
+        """
+        self._readable()
+        self._looking = self._loop.call_later(LOOK_INTERVAL_S, self._look)
 
     def _take(self, result: PGresult) -> None:
         if result.status in _REFUSED:
