@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate.v1.unit_pb2 import (
     UNIT_CACHE_WRITE_1H_TOKENS,
@@ -90,10 +92,35 @@ def _refusal(ask: Ask) -> str:
     return ""
 
 
-def check_line(line: bytes, where: str) -> None:
-    """Raise `RefusedRequest` for a line that is two to another reader."""
-    if any(separator in line for separator in _SEPARATORS):
-        raise refused(f"{where} has a line separator in it. Write it as an escape.")
+class RequestLines:
+    """Hands on each line of a file of requests, with its place; blank ones are none."""
+
+    def __init__(self, take: Callable[[bytes, str], None]) -> None:
+        self._take = take
+        self._rest = b""
+        self._lines = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises `RefusedRequest` for a line that cannot be read."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        if len(self._rest) > LINE_BYTES_MAX:
+            raise refused(f"Line {self._lines + 1} is longer than {LINE_BYTES_MAX} bytes.")
+
+    def end(self) -> None:
+        """Take what is behind the last line's end. Raises as above."""
+        self._line(self._rest)
+
+    def _line(self, line: bytes) -> None:
+        self._lines += 1
+        line = line.rstrip()
+        if not line:
+            return
+        where = f"Line {self._lines}"
+        if any(separator in line for separator in _SEPARATORS):
+            raise refused(f"{where} has a line separator in it. Write it as an escape.")
+        self._take(line, where)
 
 
 def numbered(failure: RefusedRequest, where: str) -> RefusedRequest:

@@ -6,9 +6,11 @@ Pure as the rest of a dialect: the poller makes the request and settles the outc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mintgate_facade.dialects.base import Reading
+import orjson
+
+from mintgate_facade.dialects.base import BrokenAnswer, Reading
 
 if TYPE_CHECKING:
     from mintgate.v1.jobs_pb2 import Job
@@ -65,6 +67,17 @@ class Further:
 
 
 Outcome = Pending | Done | Failed
+
+
+def object_of(answer: bytes) -> dict[str, Any]:
+    """The JSON object that a provider answers with. Raises `BrokenAnswer` for anything else."""
+    try:
+        document = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise BrokenAnswer("an answer about a job that is no JSON object")
+    return document
 
 
 class JobReader(Protocol):

@@ -30,10 +30,9 @@ from mintgate_facade.dialects.base import (
     Route,
 )
 from mintgate_facade.dialects.batches import (
-    LINE_BYTES_MAX,
     LIVES_MS,
     BoundSum,
-    check_line,
+    RequestLines,
     numbered,
 )
 from mintgate_facade.dialects.checks import (
@@ -118,32 +117,21 @@ class BatchFile:
 
     def __init__(self, read: Read) -> None:
         self._requests = Requests(read)
-        self._rest = b""
-        self._lines = 0
+        self._lines = RequestLines(self._take)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `RefusedRequest` for a line that cannot be bounded."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise refused(f"Line {self._lines + 1} is longer than {LINE_BYTES_MAX} bytes.")
+        self._lines.feed(data)
 
     def note(self) -> str:
         """The sum of all lines. Raises `RefusedRequest` when there are none."""
-        self._take(self._rest)
+        self._lines.end()
         note = orjson.dumps(self._requests.kept()).decode()
         if len(note) > NOTE_CHARACTERS_MAX:
             raise refused("The name of the model is too long for a batch.")
         return note
 
-    def _take(self, line: bytes) -> None:
-        self._lines += 1
-        line = line.rstrip()
-        if not line:
-            return
-        where = f"Line {self._lines}"
-        check_line(line, where)
+    def _take(self, line: bytes, where: str) -> None:
         try:
             body = mapping(parse_object(line), "body")
         except RefusedRequest as failure:

@@ -9,9 +9,9 @@ from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD, SETTLED_BY_USAGE
 
 from mintgate_facade.dialects.base import BrokenAnswer, Reading
 from mintgate_facade.dialects.batches import VARIANTS
-from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.openai.usage import read_usage
-from mintgate_facade.dialects.results import ResultLines, parsed
+from mintgate_facade.dialects.results import ResultLines
 from mintgate_facade.dialects.split import Units, add, count, fields
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class MistralBatch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there are results."""
-        document = parsed(body)
+        document = object_of(body)
         status = document.get("status")
         if status in _WORKING:
             return Pending()

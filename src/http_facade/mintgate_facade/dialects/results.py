@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from mintgate_facade.dialects.base import BrokenAnswer
 from mintgate_facade.dialects.batches import LINE_BYTES_MAX
+from mintgate_facade.dialects.jobs import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,15 +34,4 @@ class ResultLines:
 
     def _line(self, line: bytes) -> None:
         if line.strip():
-            self._take(parsed(line))
-
-
-def parsed(data: bytes) -> dict[str, Any]:
-    """One JSON object. Raises `BrokenAnswer`."""
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a batch, or a result of one, that is no JSON object")
-    return document
+            self._take(object_of(line))

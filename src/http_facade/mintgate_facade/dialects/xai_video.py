@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import orjson
@@ -21,7 +21,7 @@ from mintgate_facade.dialects.checks import (
     refused,
     text,
 )
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
 from mintgate_facade.dialects.media import MS_PER_S, bound_of, charge_of, whole_ms
 from mintgate_facade.dialects.openai import Operation
@@ -102,7 +102,7 @@ class Video:
         if not body:
             # 202 Accepted says all.
             return Pending()
-        document = _document(body)
+        document = object_of(body)
         video = fields(document.get("video"))
         status = document.get("status", "done" if video else "")
         said = status if isinstance(status, str) else ""
@@ -159,13 +159,3 @@ def _pictures(document: Fields) -> int:
         if picture.get("file_id") is not None or not text(picture, "url", where=where):
             raise refused(_STORED, f"{where}.url")
     return len(given)
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BrokenAnswer("a video that is no JSON") from None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a video that is no object")
-    return document

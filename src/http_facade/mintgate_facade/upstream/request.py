@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
@@ -43,19 +44,11 @@ class Request(NamedTuple):
     """How much that is."""
 
 
-_origins: dict[str, Origin] = {}
-
-
 def split_url(url: str) -> tuple[Origin, str]:
     """The origin of a URL and the target below it. Raises `ValueError` for what is no URL."""
     end = url.find("/", url.find("://") + 3)
     base, target = (url, "/") if end < 0 else (url[:end], url[end:])
-    origin = _origins.get(base)
-    if origin is None:
-        if len(_origins) >= ORIGINS_MAX:
-            _origins.clear()
-        origin = _origins[base] = _origin(base)
-    return origin, target
+    return _origin(base), target
 
 
 def render(
@@ -82,6 +75,7 @@ def render(
     return Request(method, head, io.BytesIO(body), size_bytes)
 
 
+@lru_cache(ORIGINS_MAX)
 def _origin(base: str) -> Origin:
     parts = urlsplit(base)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mintgate_simulator.answer import Whole
+from mintgate_simulator.batch import one_of
 from mintgate_simulator.refusal import Refusal
 
 from . import wire
@@ -108,12 +109,7 @@ class Batches:
         return batch
 
     def _result(self, request: Request, index: int, params: dict[str, Any]) -> dict[str, Any]:
-        inner = replace(
-            request,
-            number=request.number * REQUESTS_EACH_MAX + index,
-            path="/v1/messages",
-            body=orjson.dumps(params),
-        )
+        inner = one_of(request, index, REQUESTS_EACH_MAX, "/v1/messages", params)
         try:
             answer = self._twin.respond(inner)
         except Refusal as refusal:

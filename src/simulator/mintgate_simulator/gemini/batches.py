@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mintgate_simulator.answer import Whole
+from mintgate_simulator.batch import one_of
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.tally import claimed
 from mintgate_simulator.tokens import count_prompt
@@ -136,12 +137,7 @@ class Batches:
         if not isinstance(asked, dict):
             raise Refusal(400, "A request of a batch is empty.")
         told = {name: item[name] for name in ("key", "metadata") if item.get(name)}
-        inner = replace(
-            request,
-            number=request.number * REQUESTS_EACH_MAX + index,
-            path=path,
-            body=orjson.dumps(asked),
-        )
+        inner = one_of(request, index, REQUESTS_EACH_MAX, path, asked)
         try:
             answer = self.twin.respond(inner)
         except Refusal as refusal:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mintgate_simulator.answer import Whole
+from mintgate_simulator.batch import answer_alone, one_of
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.request import CREATED_AT_S
 
@@ -107,19 +108,8 @@ class Batches:
         return {**document, **_files(), "status": "validating", "usage": _total([])}
 
     def _answer(self, request: Request, index: int, one: dict[str, Any]) -> Whole:
-        inner = replace(
-            request,
-            number=request.number * REQUESTS_EACH_MAX + index,
-            path=one["url"],
-            body=orjson.dumps(one["body"]),
-        )
-        try:
-            answer = self._twin.respond(inner)
-        except Refusal as refusal:
-            return self._twin.refuse(inner, refusal)
-        if not isinstance(answer, Whole):
-            raise Refusal(400, "A request of a batch cannot be streamed.", param="stream")
-        return answer
+        inner = one_of(request, index, REQUESTS_EACH_MAX, one["url"], one["body"])
+        return answer_alone(self._twin, inner)
 
     def _told(self, batch: _Batch) -> dict[str, Any]:
         if batch.looks:

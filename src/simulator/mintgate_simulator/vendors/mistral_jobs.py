@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mintgate_simulator.answer import Whole
+from mintgate_simulator.batch import answer_alone, one_of
 from mintgate_simulator.openai import wire
 from mintgate_simulator.refusal import Refusal
 from mintgate_simulator.request import CREATED_AT_S
@@ -112,19 +113,8 @@ class MistralJobs:
         self, request: Request, index: int, job: Mapping[str, Any], line: Mapping[str, Any]
     ) -> Whole:
         body = {"model": job.get("model"), **line["body"]}
-        inner = replace(
-            request,
-            number=request.number * REQUESTS_EACH_MAX + index,
-            path=str(job.get("endpoint")),
-            body=orjson.dumps(body),
-        )
-        try:
-            answer = self._twin.respond(inner)
-        except Refusal as refusal:
-            return self._twin.refuse(inner, refusal)
-        if not isinstance(answer, Whole):
-            raise Refusal(400, "A request of a batch cannot be streamed.", param="stream")
-        return answer
+        path = str(job.get("endpoint"))
+        return answer_alone(self._twin, one_of(request, index, REQUESTS_EACH_MAX, path, body))
 
     def _told(self, job: _Job) -> dict[str, Any]:
         if job.looks:

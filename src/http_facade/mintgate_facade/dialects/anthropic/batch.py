@@ -24,8 +24,8 @@ from mintgate_facade.dialects.base import (
 )
 from mintgate_facade.dialects.batches import LIVES_MS, VARIANTS, BoundSum, numbered
 from mintgate_facade.dialects.checks import array, element, mapping, refused
-from mintgate_facade.dialects.jobs import Done, Further, Outcome, Pending, Poll
-from mintgate_facade.dialects.results import ResultLines, parsed
+from mintgate_facade.dialects.jobs import Done, Further, Outcome, Pending, Poll, object_of
+from mintgate_facade.dialects.results import ResultLines
 from mintgate_facade.dialects.split import Units, add, fields
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from mintgate_facade.dialects.anthropic.flavor import Flavor
 
 OPERATION = "batch"
-LINE_BYTES_MAX = 8 << 20
-"""Of one result; the longest output of any model is far shorter."""
 
 _WORKING = frozenset({"in_progress", "canceling"})
 _BY_BATCH = "service_tier="
@@ -80,7 +78,7 @@ class MessageBatch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there are results."""
-        status = parsed(body).get("processing_status")
+        status = object_of(body).get("processing_status")
         if status in _WORKING:
             return Pending()
         if status != "ended":

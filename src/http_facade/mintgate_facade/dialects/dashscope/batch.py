@@ -14,15 +14,15 @@ from urllib.parse import quote
 
 from mintgate.v1.ledger_pb2 import SETTLED_BY_HOLD, SETTLED_BY_USAGE
 
-from mintgate_facade.dialects.base import Ask, BrokenAnswer, Reading, RequestView
+from mintgate_facade.dialects.base import Ask, Reading, RequestView
 from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.checks import Fields, choice, refused
 from mintgate_facade.dialects.dashscope.answer import has_thought
 from mintgate_facade.dialects.dashscope.thinking import OFF, may_reason
-from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
-from mintgate_facade.dialects.openai.batch import read_batch
+from mintgate_facade.dialects.jobs import Done, Further, Outcome, Poll, object_of
+from mintgate_facade.dialects.openai.batch import read_batch, unended, was_cut
 from mintgate_facade.dialects.openai.usage import read_usage
-from mintgate_facade.dialects.results import ResultLines, parsed
+from mintgate_facade.dialects.results import ResultLines
 from mintgate_facade.dialects.split import Units, add, count, fields
 from mintgate_facade.dialects.terms import Terms
 
@@ -38,8 +38,6 @@ TERMS = Terms(
     "the usage of each line of its output file, when it has ended",
 )
 
-_WORKING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
-_CUT = frozenset({"cancelled", "expired"})
 _TWO_PRICES = re.compile(r"qwen-(plus|turbo)")
 """Models of which an answer without reasoning costs less: a sum could not tell them apart."""
 _REASONS = (
@@ -78,17 +76,10 @@ class Batch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its status whether there is output."""
-        document = parsed(body)
-        said = document.get("status")
-        status = said if isinstance(said, str) else ""
-        if status in _WORKING:
-            return Pending()
-        if status == "failed":
-            # Its file was refused: nothing has run.
-            return Failed()
-        if status != "completed" and status not in _CUT:
-            raise BrokenAnswer("a batch without a status")
-        cut = status in _CUT
+        document = object_of(body)
+        if (standing := unended(document)) is not None:
+            return standing
+        cut = was_cut(document)
         output = document.get("output_file_id")
         if isinstance(output, str) and output:
             path = f"/v1/files/{quote(output, safe='')}/content"

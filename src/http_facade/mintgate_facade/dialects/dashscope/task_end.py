@@ -12,7 +12,7 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_AUDIO_MS, UNIT_OUTPUT_IMAGES, UNIT_O
 
 from mintgate_facade.dialects.base import BrokenAnswer, Reading
 from mintgate_facade.dialects.dashscope.tasks import PICTURES, TRANSCRIPT, VIDEO
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.media import whole_ms
 from mintgate_facade.dialects.split import Units, count, fields
 
@@ -40,7 +40,7 @@ class Task:
 
     def read(self, job: Job, body: bytes) -> Outcome:
         """Tell by its status whether it has ended, and by its usage what it cost."""
-        document = _document(body)
+        document = object_of(body)
         said = fields(document.get("output")).get("task_status")
         status = said if isinstance(said, str) else ""
         if status in _WORKING:
@@ -65,16 +65,6 @@ class Task:
     def cancel(self, object_id: str) -> Poll:
         """Cancel it, which helps as long as it waits for its turn."""
         return Poll(f"/api/v1/tasks/{quote(object_id, safe='')}/cancel", "POST")
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BrokenAnswer("a task that is no JSON") from None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a task that is no object")
-    return document
 
 
 def _variants(job: Job, usage: Mapping[str, Any]) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from mintgate_facade.dialects.batches import VARIANTS
 from mintgate_facade.dialects.checks import Fields
 from mintgate_facade.dialects.gemini.content import stored_file
 from mintgate_facade.dialects.gemini.usage import read_usage
-from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll
-from mintgate_facade.dialects.results import ResultLines, parsed
+from mintgate_facade.dialects.jobs import Done, Failed, Further, Outcome, Pending, Poll, object_of
+from mintgate_facade.dialects.results import ResultLines
 from mintgate_facade.dialects.split import Units, add, count, fields
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class Batch:
 
     def read(self, job: Job, body: bytes) -> Outcome | Further:
         """Tell by its state whether it has ended, and add up what its answers cost."""
-        metadata = fields(parsed(body).get("metadata"))
+        metadata = fields(object_of(body).get("metadata"))
         state = metadata.get("state")
         if state in _WORKING:
             return Pending()
         if state not in _ENDED:
             raise BrokenAnswer("a batch without a state")
-        output = fields(metadata.get("output")) or fields(parsed(body).get("response"))
+        output = fields(metadata.get("output")) or fields(object_of(body).get("response"))
         total = Answers(job, cut=state in _CUT)
         file = stored_file(str(output.get("responsesFile")))
         if file is not None:

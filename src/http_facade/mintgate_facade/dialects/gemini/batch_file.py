@@ -15,7 +15,7 @@ import orjson
 from mintgate.v1.ledger_pb2 import Bound
 
 from mintgate_facade.dialects.base import Ask, RefusedRequest, RequestView
-from mintgate_facade.dialects.batches import LINE_BYTES_MAX, BoundSum, check_line, numbered
+from mintgate_facade.dialects.batches import BoundSum, RequestLines, numbered
 from mintgate_facade.dialects.checks import Fields, bounded_nesting, inside, mapping, refused, text
 from mintgate_facade.dialects.gemini.embeddings import read_embedding
 from mintgate_facade.dialects.gemini.names import unify
@@ -38,8 +38,7 @@ class BatchFile:
     """Reads a file as it passes. It refuses none: that is for the batch which names it."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._lines = 0
+        self._lines = RequestLines(self._take)
         self._sum = BoundSum()
         self._embeds: bool | None = None
         self._model = ""
@@ -51,12 +50,8 @@ class BatchFile:
         """Take the next bytes."""
         if self._why:
             return
-        *lines, self._rest = (self._rest + data).split(b"\n")
         try:
-            for line in lines:
-                self._take(line)
-            if len(self._rest) > LINE_BYTES_MAX:
-                raise refused(f"Line {self._lines + 1} is longer than {LINE_BYTES_MAX} bytes.")
+            self._lines.feed(data)
         except RefusedRequest as failure:
             self._refuse(failure)
 
@@ -64,7 +59,7 @@ class BatchFile:
         """The sum of all lines, or why there is none; nothing for a file that is no batch's."""
         if not self._why:
             try:
-                self._take(self._rest)
+                self._lines.end()
                 return self._sum_note()
             except RefusedRequest as failure:
                 self._refuse(failure)
@@ -83,12 +78,7 @@ class BatchFile:
         self._other = not self._sum.count
         self._why = failure.failure.message[:REFUSAL_CHARACTERS_MAX]
 
-    def _take(self, line: bytes) -> None:
-        self._lines += 1
-        if not line.strip():
-            return
-        where, line = f"Line {self._lines}", line.rstrip()
-        check_line(line, where)
+    def _take(self, line: bytes, where: str) -> None:
         try:
             with bounded_nesting():
                 item = unify(parse_object(line))

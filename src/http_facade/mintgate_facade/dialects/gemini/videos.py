@@ -26,7 +26,7 @@ from mintgate_facade.dialects.base import (
 from mintgate_facade.dialects.checks import Fields, choice, inside, mapping, objects, refused, text
 from mintgate_facade.dialects.gemini.content import FILE_KEPT_MS, stored_file
 from mintgate_facade.dialects.gemini.names import unify
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.jsonbody import Document, JsonMeter
 from mintgate_facade.dialects.media import bound_of
 from mintgate_facade.dialects.pieces import most_of
@@ -123,10 +123,7 @@ class Video:
 
     def read(self, job: Job, body: bytes) -> Outcome:
         """Tell whether it is done, and how many videos it has made."""
-        try:
-            document = fields(orjson.loads(body))
-        except orjson.JSONDecodeError:
-            document = {}
+        document = object_of(body)
         if not document.get("name"):
             raise BrokenAnswer("an operation without a name")
         if not document.get("done"):

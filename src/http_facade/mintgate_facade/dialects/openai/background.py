@@ -10,7 +10,7 @@ from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED, SETTLED_BY_HOLD, SETTLED_
 from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS
 
 from mintgate_facade.dialects.base import BrokenAnswer, Reading
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.openai.usage import (
     read_usage,
     tier_variant,
@@ -43,7 +43,7 @@ class BackgroundResponse:
 
     def read(self, job: Job, body: bytes) -> Outcome:
         """Tell by its status whether it has ended, and by its usage what it cost."""
-        document = _document(body)
+        document = object_of(body)
         said = document.get("status")
         status = said if isinstance(said, str) else ""
         if status in _WORKING:
@@ -59,16 +59,6 @@ class BackgroundResponse:
     def cancel(self, object_id: str) -> Poll:
         """Cancel it."""
         return Poll(f"/responses/{quote(object_id, safe='')}/cancel", "POST")
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BrokenAnswer("a background answer that is no JSON") from None
-    if not isinstance(document, dict):
-        raise BrokenAnswer("a background answer that is no object")
-    return document
 
 
 def _usage(document: dict[str, Any]) -> Reading | None:
@@ -92,6 +82,6 @@ def _unstated(job: Job, document: dict[str, Any], status: str) -> Reading:
     request_id = str(document.get("id") or "")
     if status != "cancelled":
         return Reading(basis=SETTLED_BY_HOLD, provider_request_id=request_id)
-    state = _document(job.state) if job.state else {}
+    state = object_of(job.state) if job.state else {}
     units: Units = {UNIT_INPUT_TOKENS: count(state.get("input_tokens"))}
     return Reading(units=units, basis=SETTLED_BY_COUNTED, provider_request_id=request_id)

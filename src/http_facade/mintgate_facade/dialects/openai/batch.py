@@ -30,15 +30,14 @@ from mintgate_facade.dialects.base import (
     Route,
 )
 from mintgate_facade.dialects.batches import (
-    LINE_BYTES_MAX,
     LIVES_MS,
     VARIANTS,
     BoundSum,
-    check_line,
+    RequestLines,
     numbered,
 )
 from mintgate_facade.dialects.checks import choice, mapping, refused, text
-from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll
+from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.jsontext import parse_object
 from mintgate_facade.dialects.openai.usage import read_usage
 from mintgate_facade.dialects.split import count, fields
@@ -77,22 +76,17 @@ class BatchFile:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._rest = b""
-        self._lines = 0
+        self._lines = RequestLines(self._take)
         self._endpoint = ""
         self._sum = BoundSum()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `RefusedRequest` for a line that cannot be bounded."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LINE_BYTES_MAX:
-            raise refused(f"Line {self._lines + 1} is longer than {LINE_BYTES_MAX} bytes.")
+        self._lines.feed(data)
 
     def note(self) -> str:
         """The sum of all lines. Raises `RefusedRequest` when there are none."""
-        self._take(self._rest)
+        self._lines.end()
         bound = self._sum.bound()
         kept = {
             "endpoint": self._endpoint,
@@ -105,13 +99,7 @@ class BatchFile:
             raise refused("The name of the model is too long for a batch.")
         return note
 
-    def _take(self, line: bytes) -> None:
-        self._lines += 1
-        if not line.strip():
-            return
-        where = f"Line {self._lines}"
-        line = line.rstrip()
-        check_line(line, where)
+    def _take(self, line: bytes, where: str) -> None:
         try:
             ask = self._bounded(line)
         except RefusedRequest as failure:
@@ -182,23 +170,38 @@ class Batch:
 
     def read(self, job: Job, body: bytes) -> Outcome:  # noqa: ARG002 - the protocol
         """Tell by its status whether it has ended, and by its usage what all of it cost."""
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise BrokenAnswer("a batch that is no JSON") from None
-        status = fields(document).get("status")
-        if status in _WORKING:
-            return Pending()
-        if status == "failed":
-            # Its file was refused: nothing has run.
-            return Failed()
-        if status != "completed" and status not in _CUT:
-            raise BrokenAnswer("a batch without a status")
-        return Done(_reading(document), cut=status in _CUT)
+        document = object_of(body)
+        return unended(document) or Done(_reading(document), cut=was_cut(document))
 
     def cancel(self, object_id: str) -> Poll:
         """Cancel it: requests that have not begun then never do."""
         return Poll(f"/batches/{quote(object_id, safe='')}/cancel", "POST")
+
+
+def unended(document: Mapping[str, Any]) -> Pending | Failed | None:
+    """Why there is nothing to charge for a batch yet, or ever; None when it has ended.
+
+    Raises `BrokenAnswer` when it does not say.
+    """
+    status = _status(document)
+    if status in _WORKING:
+        return Pending()
+    if status == "failed":
+        # Its file was refused: nothing has run.
+        return Failed()
+    if status != "completed" and not was_cut(document):
+        raise BrokenAnswer("a batch without a status")
+    return None
+
+
+def was_cut(document: Mapping[str, Any]) -> bool:
+    """Whether it was cancelled, or took too long."""
+    return _status(document) in _CUT
+
+
+def _status(document: Mapping[str, Any]) -> str:
+    said = document.get("status")
+    return said if isinstance(said, str) else ""
 
 
 def _reading(document: dict[str, Any]) -> Reading:
