@@ -19,19 +19,8 @@ TERMINATOR = b"\r\n0\r\n\r\n"
 class Sample:
     """What a run came to."""
 
-    seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     failures: int = 0
-
-    @property
-    def per_second(self) -> float:
-        """Answers a second."""
-        return len(self.latencies_ms) / self.seconds
-
-    def percentile_ms(self, percent: float) -> float:
-        """A percentile of the latencies."""
-        ordered = sorted(self.latencies_ms)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 class Connection(asyncio.Protocol):
@@ -96,8 +85,7 @@ async def load(url: str, request: bytes, *, clients: int, seconds: float) -> Sam
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     sample = Sample()
-    started = time.perf_counter()
-    deadline = started + seconds
+    deadline = time.perf_counter() + seconds
 
     async def one() -> None:
         _, connection = await loop.create_connection(
@@ -114,5 +102,4 @@ async def load(url: str, request: bytes, *, clients: int, seconds: float) -> Sam
             connection.close()
 
     await asyncio.gather(*(one() for _ in range(clients)))
-    sample.seconds = time.perf_counter() - started
     return sample

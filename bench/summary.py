@@ -17,7 +17,6 @@ Round = dict[str, Turn]
 
 DIRECT = "direct"
 NGINX = "nginx"
-ZERO = {"per_second": 0.0, "p50_ms": 0.0, "p99_ms": 0.0}
 
 
 def summarise(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:

@@ -163,9 +163,9 @@ class Held:
 
         That of a job was told when the job was started.
         """
-        reading = Reading() if self.meter is None else self.meter.reading()
         if not self.ask.creates or self._deferred:
             return []
+        reading = Reading() if self.meter is None else self.meter.reading()
         itself = () if self.ask.made is not None else (reading.provider_request_id,)
         names = [
             ObjectName(kind=self.ask.creates, object_id=object_id)

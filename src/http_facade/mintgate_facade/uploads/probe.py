@@ -31,7 +31,6 @@ that belong to no stream are counted as audio at this rate: they may be audio to
 decoder."""
 MS_PER_S = 1_000
 REQUEST_BYTES = 64
-ERROR_CHARS_MAX = 120
 
 
 def measure(file: IO[bytes], duration_max_ms: int) -> dict[str, Any]:
