@@ -26,6 +26,7 @@ from tests.ports import free_port
 MASTER_KEY = "qlk_live_" + "ab" * 32
 READY_WAIT_S = 100.0
 """Half a dozen processes start, on a machine that may be busy with other tests."""
+READY_MARK = "MINTGATE_READY "
 STOP_WAIT_S = 30.0
 POLL_S = 0.02
 
@@ -78,6 +79,10 @@ class Installation:
         """What its processes say."""
         return self.directory / f"{self.runs}.log"
 
+    def said(self) -> str:
+        """What its processes have said so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
     def settings(self) -> dict[str, str]:
         """The environment of every process of this installation."""
         inherited = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
@@ -93,9 +98,19 @@ class Installation:
         }
 
     def start(self) -> None:
-        """Start and wait until it can reserve."""
+        """Start and wait until all of it runs and can reserve.
+
+        One facade that answers is not enough: another that is killed before it was ready once
+        ends the whole installation, as it should.
+        """
+        said_before = len(self.said())
         self.launch()
         eventually(self.ready, READY_WAIT_S, f"readiness; see {self.log}")
+        eventually(
+            lambda: READY_MARK in self.said()[said_before:],
+            READY_WAIT_S,
+            f"readiness of every process; see {self.log}",
+        )
 
     def launch(self) -> None:
         """Start, without waiting for it."""
@@ -111,7 +126,7 @@ class Installation:
     def ready(self) -> bool:
         """Whether the gateway says that it can reserve."""
         if self.process is not None and self.process.poll() is not None:
-            raise AssertionError(self.log.read_text())
+            raise AssertionError(self.said())
         try:
             return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
         except httpx.HTTPError:

@@ -244,3 +244,29 @@ async def test_a_program_that_is_not_there_is_told(stage: Stage) -> None:
     failure = await supervisor.run(stage.ready.set)
 
     assert failure == "core cannot be started: No such file or directory"
+
+
+async def test_a_program_that_ran_is_tried_again(stage: Stage) -> None:
+    """A restart that the machine refuses counts as a death: once it is possible, it happens."""
+    program, away = stage.directory / "program", stage.directory / "away"
+    program.write_text(f'#!/bin/sh\necho "READY $0"\necho serving\nmv "$0" {away}\n')
+    program.chmod(0o700)
+
+    def on_log(line: str) -> None:
+        stage.logged.append(line)
+        if "cannot be started" in line:
+            away.rename(program)
+
+    spec = ChildSpec(name="core", argv=(str(program),), environment={}, ready_mark="READY ")
+    supervisor = Supervisor(
+        [[spec]], run_dir=stage.directory, on_line=stage.on_line, log=on_log, bounds=QUICK
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervisor.run(stage.ready.set))
+        await stage.until_served(2)
+        supervisor.request_stop()
+
+    assert [line.split(";")[0] for line in stage.logged[:2]] == [
+        "core ended with status 0",
+        "core cannot be started: No such file or directory",
+    ]

@@ -92,15 +92,16 @@ class Child:
         while not self._stopping.is_set():
             self._started_s = self._clock_s()
             try:
-                status = await self._run_once()
+                ended = f"{self.spec.name} ended {_how(await self._run_once())}"
+                hint = " before it was ready; its own lines above say why"
             except OSError as error:
-                self._give_up(f"{self.spec.name} cannot be started: {error.strerror}")
-                return
+                # Once it ran, this passes: the machine is out of memory or of processes.
+                ended = f"{self.spec.name} cannot be started: {error.strerror}"
+                hint = ""
             if self._stopping.is_set():
                 return
-            ended = f"{self.spec.name} ended {_how(status)}"
             if not self.ready:
-                self._give_up(f"{ended} before it was ready; its own lines above say why")
+                self._give_up(ended + hint)
                 return
             pause_s = self._pause_after_death()
             if pause_s is None:
