@@ -143,7 +143,7 @@ async def hold_of(desk: Desk) -> Subject:
 
 async def cost(desk: Desk, subject: Subject) -> int:
     """What 10 input tokens cost for a hold."""
-    measured, version = await desk.measure(subject, "", {int(Unit.INPUT_TOKENS): 10}, ())
+    measured, version = await desk.measure(subject, "", {Unit.INPUT_TOKENS: 10}, ())
     assert version == subject.price_version
     return measured.amount_nano_usd
 

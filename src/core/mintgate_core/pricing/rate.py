@@ -54,11 +54,11 @@ def rate(card: RateCard, units: Mapping[Unit, int], variants: Iterable[str] = ()
         if count == 0:
             continue
         if stated and unit != Unit.BILLED_TICKS:
-            unit_prices.append((Unit(unit), 0))
+            unit_prices.append((unit, 0))
             continue
         price = prices.of(unit)
         if price is None:
             raise Unpriced(card.provider, card.model, unit_without_price(unit))
         cost_pico_usd += count * price
-        unit_prices.append((Unit(unit), price))
+        unit_prices.append((unit, price))
     return Rated(nano_from_pico_ceil(cost_pico_usd), tuple(unit_prices), card.version)

@@ -173,7 +173,7 @@ class Desk:
         self,
         subject: Subject,
         answer_model: str,
-        units: Mapping[int, int],
+        units: Mapping[Unit, int],
         variants: Iterable[str],
     ) -> tuple[Measured, str]:
         """Exact cost of units for a hold, and the version of the card that says so.
@@ -184,20 +184,20 @@ class Desk:
         card = await self._card(subject)
         if answer_model and answer_model != subject.model:
             card = await self._answered(card, subject, answer_model)
-        typed = {Unit(unit): count for unit, count in units.items() if count}
-        rated = rate(card, typed, tuple(variants))
+        used = {unit: count for unit, count in units.items() if count}
+        rated = rate(card, used, tuple(variants))
         if rated.amount_nano_usd > AMOUNT_NANO_USD_MAX:
             raise Unpriced("these units cost more than any amount of money", field="units")
         measured = Measured(
-            units=tuple((int(unit), count) for unit, count in typed.items()),
+            units=tuple((int(unit), count) for unit, count in used.items()),
             unit_prices=tuple((int(unit), pico) for unit, pico in rated.unit_prices),
             variants=tuple(variants),
             model=card.model,
             amount_nano_usd=rated.amount_nano_usd,
-            input_tokens=_total(typed, INPUT_UNITS),
-            output_tokens=_total(typed, OUTPUT_UNITS),
-            cache_read_tokens=_total(typed, CACHE_READ_UNITS),
-            cache_write_tokens=_total(typed, CACHE_WRITE_UNITS),
+            input_tokens=_total(used, INPUT_UNITS),
+            output_tokens=_total(used, OUTPUT_UNITS),
+            cache_read_tokens=_total(used, CACHE_READ_UNITS),
+            cache_write_tokens=_total(used, CACHE_WRITE_UNITS),
         )
         return measured, card.version
 

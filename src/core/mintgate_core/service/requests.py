@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x1f]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_UNITS: Mapping[int, Unit] = {unit.value: unit for unit in Unit}
+"""Looked up some ten times a request; `Unit(value)` takes ten times as long."""
 
 
 class UnknownUnit(Invalid):
@@ -108,9 +110,9 @@ def page(found: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
     return found[:limit], len(found) > limit
 
 
-def units(counts: Iterable[unit_pb2.UnitCount], field: str = "units") -> dict[int, int]:
+def units(counts: Iterable[unit_pb2.UnitCount], field: str = "units") -> dict[Unit, int]:
     """Counts by unit; each unit at most once."""
-    found: dict[int, int] = {}
+    found: dict[Unit, int] = {}
     for item in counts:
         unit = known_unit(item.unit, field)
         if unit in found:
@@ -121,11 +123,10 @@ def units(counts: Iterable[unit_pb2.UnitCount], field: str = "units") -> dict[in
 
 def known_unit(value: int, field: str) -> Unit:
     """A unit that this release knows."""
-    try:
-        return Unit(value)
-    except ValueError:
-        text = f"{field} has a unit that this release does not know"
-        raise UnknownUnit(text, field=field) from None
+    unit = _UNITS.get(value)
+    if unit is None:
+        raise UnknownUnit(f"{field} has a unit that this release does not know", field=field)
+    return unit
 
 
 def variants(values: Sequence[str]) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ def bound(message: ledger_pb2.Bound) -> BoundSpec:
         ),
         unlimited_answers=number(message.unlimited_answers, "bound.unlimited_answers", 2**20),
         input_kept_ms=number(message.input_kept_ms, "bound.input_kept_ms", TOKENS_MAX),
-        fees={Unit(u): count for u, count in units(message.fees, "bound.fees").items()},
+        fees=units(message.fees, "bound.fees"),
         variants=variants(message.variants),
     )
 

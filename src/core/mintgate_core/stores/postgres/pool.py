@@ -83,7 +83,11 @@ class Pool:
     @asynccontextmanager
     async def _session(self, wait_s: float) -> AsyncIterator[Session]:
         """A connection of the caller's own; kept afterwards unless it may be broken."""
-        async with asyncio.timeout(wait_s):
+        if self._free.locked():
+            async with asyncio.timeout(wait_s):
+                await self._free.acquire()
+        else:
+            # At once, and without a timer that a batch would pay for.
             await self._free.acquire()
         try:
             if self._idle:
