@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mintgate_facade.dialects.base import RefusedRequest
-from mintgate_facade.dialects.jsontext import parse_object, set_member
+from mintgate_facade.dialects.jsontext import VALUES_MAX, parse_object, set_member
 
 RELAXED = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Pure functions on a machine that other suites share: its load is no finding."""
@@ -59,6 +59,40 @@ def test_refuses_what_two_parsers_may_read_differently(body: bytes, says: str) -
 
     assert caught.value.failure.status == 400
     assert says in caught.value.failure.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":[' + b"0," * VALUES_MAX + b"0]}",
+        b'{"a":[' + b"[]," * (VALUES_MAX // 2) + b"0]}",
+        b'{"a":[' + b'{"":0},' * (VALUES_MAX // 2) + b"0]}",
+        b'{"a":[' + b'",\\"[",' * VALUES_MAX + b"0]}",
+        b'{"a":' + b"[" * VALUES_MAX,
+        b'{"a":[' + b"0," * VALUES_MAX + b'"' + b'\\"' * VALUES_MAX,
+    ],
+)
+def test_a_body_of_more_values_than_any_request_has_is_not_parsed(body: bytes) -> None:
+    """Nobody makes the gateway build millions of values: such a body is a 400 that says so."""
+    with pytest.raises(RefusedRequest, match="more than 400,000 values"):
+        parse_object(body)
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2;" * VALUES_MAX, '{"a":[1,2]}' * 100_000, '\\"[,' * VALUES_MAX]
+)
+def test_what_stands_in_a_string_is_no_value(text: str) -> None:
+    """A table, or JSON that is quoted in a prompt, is one value, however long."""
+    body = json.dumps({"input": text}).encode()
+
+    assert parse_object(body) == {"input": text}
+
+
+def test_the_most_values_are_read() -> None:
+    """A request for embeddings of as many tokens as are allowed is read."""
+    tokens = list(range(300_000))
+
+    assert parse_object(json.dumps({"input": tokens}).encode()) == {"input": tokens}
 
 
 @RELAXED

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import islice
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
@@ -17,11 +18,18 @@ from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 
 INT_DIGITS_MAX = 19
 """Longer integers do not fit 64 bits; parsers differ in what they make of them."""
+VALUES_MAX = 400_000
+"""Values of one body. A parser spends a microsecond or several on each, and nobody else is served
+meanwhile: thirty million fit in the bytes of a body. The largest request of many values is one
+for embeddings, of 300,000 tokens."""
 KEY_SHOWN_MAX = 64
 """Characters of a client's key that an error message repeats."""
 
 _PLAIN_KEY = re.compile(r"\w+", re.ASCII)
 _SPACE = re.compile(r"[ \t\n\r]*")
+_STRING_OR_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
+"""A string, also one without an end, or what stands before a value: one of `_MARKS`."""
+_MARKS = b",[{"
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -29,7 +37,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
     Raises `RefusedRequest` (400) when it is not UTF-8 without a byte order
     mark, not one object, repeats a key at any depth, holds NaN, Infinity or a
-    number out of range, or nests too deeply. Says where when that is known.
+    number out of range, nests too deeply, or holds more than `VALUES_MAX` values.
+    Says where when that is known.
     """
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         _refuse("The body starts with a byte order mark. Send UTF-8 without one.")
@@ -37,6 +46,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         _refuse(f"The body is not valid UTF-8 at byte {error.start}. Send JSON in UTF-8.")
+    if _has_too_many_values(body):
+        _refuse(f"The body holds more than {VALUES_MAX:,} values. Send them in several requests.")
     try:
         document = _STRICT.decode(text)
     except JSONDecodeError as error:
@@ -73,6 +84,18 @@ def set_member(body: bytes, path: tuple[str, ...], value_json: bytes) -> bytes:
             return (text[:start] + _wrapped(rest, value) + text[end:]).encode("utf-8")
         brace = start
     raise ValueError("the path is empty")
+
+
+def _has_too_many_values(body: bytes) -> bool:
+    """Whether a body holds more values than are parsed, told without parsing it.
+
+    Each value but the outermost has a comma or an opening bracket of its own before it.
+    """
+    if len(body) <= VALUES_MAX or sum(map(body.count, _MARKS)) <= VALUES_MAX:
+        return False
+    # Text may be full of commas, so now only those outside of strings count.
+    marks = (found for found in _STRING_OR_MARK.finditer(body) if body[found.start()] in _MARKS)
+    return next(islice(marks, VALUES_MAX, None), None) is not None
 
 
 def _member_span(text: str, brace: int, key: str) -> tuple[int, int] | None:
