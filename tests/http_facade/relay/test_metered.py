@@ -11,12 +11,14 @@ import pytest
 from mintgate.logs import TextLines
 from mintgate.v1 import error_pb2, ledger_pb2, unit_pb2
 from mintgate_facade.relay import metered
+from mintgate_facade.relay.body import ANYBODYS_BYTES_MAX
 
 from tests.http_facade.relay.conftest import (
     CHAT_ANSWER,
     JSON_HEADERS,
     KEY,
     SERVICE_TOKEN,
+    WAIT_S,
     Answer,
     Gateway,
     Received,
@@ -320,6 +322,34 @@ async def test_a_chunked_body_that_is_too_large_is_a_413(
 
     answer: httpx.Response = await gateway.client.post(CHAT, content=pieces(), headers=JSON_HEADERS)
     assert answer.status_code == 413
+
+
+async def test_a_long_body_is_taken_from_nobody_who_has_no_key(gateway: Gateway) -> None:
+    """What only looks like a key gets its 401 for a long body while most of it is unsent."""
+    gateway.core.authentication_refusal = error_pb2.Error(
+        reason=error_pb2.ERROR_REASON_UNAUTHENTICATED, message="there is no such key"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(
+        f"POST {CHAT} HTTP/1.1\r\nhost: gw\r\nauthorization: Bearer {KEY}\r\n"
+        f"content-type: application/json\r\ncontent-length: {30 << 20}\r\n\r\n".encode()
+    )
+    writer.write(b" " * (ANYBODYS_BYTES_MAX + 1))
+    async with asyncio.timeout(WAIT_S):
+        assert b" 401 " in await reader.readline()
+    writer.close()
+    assert gateway.core.operations == []
+
+
+async def test_a_long_body_asks_once_whose_it_is(gateway: Gateway) -> None:
+    """The key of a long body is asked about once, that of a short one with its hold alone."""
+    answer = await gateway.chat(metadata={"padding": " " * 4 * ANYBODYS_BYTES_MAX})
+    assert answer.status_code == 200
+    assert [question.provider for question in gateway.core.questions] == ["openai"]
+
+    await gateway.chat()
+    assert len(gateway.core.questions) == 1
+    assert gateway.core.kinds() == ["reserve", "settle", "reserve", "settle"]
 
 
 @pytest.mark.parametrize(

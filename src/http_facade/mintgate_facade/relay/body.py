@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mintgate_facade.relay.asgi import Receive
 
 REQUEST_BODY_BYTES_MAX = 32 << 20
+ANYBODYS_BYTES_MAX = 64 << 10
+"""Of a body that is taken from whoever shows something that looks like a key."""
 
 
 class ClientGoneError(Exception):
@@ -20,11 +22,16 @@ class ClientGoneError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[str, str], content_length: int, wait_s: float
+    receive: Receive,
+    headers: Mapping[str, str],
+    content_length: int,
+    wait_s: float,
+    known: Callable[[], Awaitable[object]],
 ) -> bytes:
     """Read the whole body, in `wait_s` at most, however it trickles.
 
-    `content_length` is what the client declared, or -1. Raises `RefusedRequest`
+    `content_length` is what the client declared, or -1. `known` raises `RefusedRequest`
+    where the client is nobody's; a long body is not taken before. Raises `RefusedRequest`
     (413, 415, 400) and `ClientGoneError`.
     """
     require_identity(headers)
@@ -32,7 +39,7 @@ async def read_body(
         raise _too_large()
     try:
         async with asyncio.timeout(wait_s):
-            return await _read(receive)
+            return await _read(receive, known)
     except TimeoutError:
         raise RefusedRequest(
             Failure(FailureKind.BAD_REQUEST, "The request body did not arrive in time.")
@@ -68,21 +75,22 @@ def require_json(headers: Mapping[str, str]) -> None:
         )
 
 
-async def _read(receive: Receive) -> bytes:
-    message = await next_piece(receive)
-    body: bytes = message[0]
-    if not message[1]:
-        if len(body) > REQUEST_BODY_BYTES_MAX:
-            raise _too_large()
+async def _read(receive: Receive, known: Callable[[], Awaitable[object]]) -> bytes:
+    body, more = await next_piece(receive)
+    if not more and len(body) <= ANYBODYS_BYTES_MAX:
         return body
     parts = bytearray(body)
-    more = True
-    while more:
-        part, more = await next_piece(receive)
-        parts += part
+    asked = False
+    while True:
         if len(parts) > REQUEST_BODY_BYTES_MAX:
             raise _too_large()
-    return bytes(parts)
+        if len(parts) > ANYBODYS_BYTES_MAX and not asked:
+            await known()
+            asked = True
+        if not more:
+            return bytes(parts)
+        part, more = await next_piece(receive)
+        parts += part
 
 
 async def next_piece(receive: Receive) -> tuple[bytes, bool]:

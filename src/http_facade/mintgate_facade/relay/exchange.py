@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -157,17 +158,20 @@ def to_micros(amount_nano_usd: int) -> int:
     return micros + (rest > half or (rest == half and micros % 2 == 1))
 
 
-async def admit(exchange: Exchange, *, json_only: bool) -> Admitted:
+async def admit(exchange: Exchange, core: CoreCalls, *, json_only: bool) -> Admitted:
     """Read credentials and body; nothing that could hold a key is kept.
 
-    Raises `RefusedRequest` (400, 401, 413, 415) and `ClientGoneError`.
+    Raises `RefusedRequest` (400, 401, 403, 413, 415, 503) and `ClientGoneError`.
     """
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
     headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
     exchange.target.provider.check_headers(headers, exchange.route)
     length = _content_length(scope["headers"])
-    body = await read_body(exchange.receive, headers, length, exchange.body_wait_s)
+    # The model, which is not known yet, may be another provider's.
+    slug = exchange.target.slug if exchange.found.explicit else ""
+    known = partial(core.authenticate, presented.secret_sha256, exchange.caller, slug)
+    body = await read_body(exchange.receive, headers, length, exchange.body_wait_s, known)
     if body and json_only:
         require_json(headers)
     document = parse_object(body) if json_only and body else {}

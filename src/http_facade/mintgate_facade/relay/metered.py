@@ -64,7 +64,7 @@ class Metered:
             async with admit_upload(exchange, self.uploads, self.core) as admitted:
                 await self._serve(exchange, admitted)
         else:
-            await self._serve(exchange, await admit(exchange, json_only=True))
+            await self._serve(exchange, await admit(exchange, self.core, json_only=True))
 
     async def _serve(self, exchange: Exchange, admitted: Admitted) -> None:
         exchange.admitted_ns = time.monotonic_ns()

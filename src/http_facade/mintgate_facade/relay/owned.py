@@ -79,15 +79,15 @@ class Owned:
         if exchange.route.access is Access.UPLOAD:
             await self.resumable.serve(exchange)
         elif exchange.route.access is Access.LIST:
-            await self._list(exchange, await admit(exchange, json_only=False))
+            await self._list(exchange, await admit(exchange, self.core, json_only=False))
         elif exchange.route.access is Access.FILTER:
-            admitted = await admit(exchange, json_only=False)
+            admitted = await admit(exchange, self.core, json_only=False)
             await serve_filtered(exchange, admitted, self.objects, self.targets)
         elif is_upload(exchange):
             async with admit_upload(exchange, self.uploads, self.core) as admitted:
                 await self._one(exchange, admitted)
         else:
-            await self._one(exchange, await admit(exchange, json_only=True))
+            await self._one(exchange, await admit(exchange, self.core, json_only=True))
 
     async def _one(self, exchange: Exchange, admitted: Admitted) -> None:
         slug, secret, route = exchange.target.slug, admitted.secret_sha256, exchange.route

@@ -106,7 +106,7 @@ class Resumable:
                     "bytes to the address in x-goog-upload-url.",
                 )
             )
-        admitted = await admit(exchange, json_only=True)
+        admitted = await admit(exchange, self.core, json_only=True)
         found = await self.objects.find(
             admitted.secret_sha256, exchange.caller, exchange.target.slug
         )

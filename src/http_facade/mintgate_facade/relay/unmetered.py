@@ -34,7 +34,7 @@ class Unmetered:
 
     async def serve_free(self, exchange: Exchange) -> None:
         """Authenticate, forward and relay unchanged."""
-        admitted = await admit(exchange, json_only=exchange.scope["method"] == "POST")
+        admitted = await admit(exchange, self.core, json_only=exchange.scope["method"] == "POST")
         key = await self.core.authenticate(
             admitted.secret_sha256, exchange.caller, exchange.target.slug, _model(admitted.view)
         )
@@ -51,7 +51,7 @@ class Unmetered:
 
     async def serve_local(self, exchange: Exchange) -> None:
         """Authenticate and answer: from the catalogue, from the key itself, or with nothing."""
-        admitted = await admit(exchange, json_only=False)
+        admitted = await admit(exchange, self.core, json_only=False)
         slug = exchange.target.slug
         key = await self.core.authenticate(admitted.secret_sha256, exchange.caller, slug)
         exchange.key_id = key.id
