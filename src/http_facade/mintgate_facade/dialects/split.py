@@ -16,6 +16,7 @@ from mintgate.v1.unit_pb2 import (
     UNIT_CACHE_READ_IMAGE_TOKENS,
     UNIT_CACHE_READ_TOKENS,
     UNIT_CACHE_READ_VIDEO_TOKENS,
+    UNIT_CACHE_WRITE_1H_TOKENS,
     UNIT_CACHE_WRITE_5M_TOKENS,
     UNIT_INPUT_AUDIO_TOKENS,
     UNIT_INPUT_IMAGE_TOKENS,
@@ -62,14 +63,18 @@ def split_input(
     *,
     cached: int = 0,
     written: int = 0,
+    written_long: int = 0,
     parts: Modalities = NO_MODALITIES,
     cached_parts: Modalities = NO_MODALITIES,
 ) -> Units:
     """Split an input total of which `cached` and `written` tokens are subsets.
 
+    `written_long` are those of `written` that are kept for longer, at a price of their own.
+
     Cached tokens whose modality is not told are taken from text first, then
     image, video and audio: the dearest tokens stay at their full price, so an
-    unclear report is never billed below cost.
+    unclear report is never billed below cost. Written tokens are taken from text
+    first, too, then from image and video, which cost no more than a write of them.
     """
     audio = min(parts.audio, total)
     video = min(parts.video, total - audio)
@@ -89,17 +94,22 @@ def split_input(
     more = min(video - cached_video, left)
     cached_video, left = cached_video + more, left - more
     cached_audio += left
-    written = min(written, text - cached_text)
+    written_text = min(written, text - cached_text)
+    written_image = min(written - written_text, image - cached_image)
+    written_video = min(written - written_text - written_image, video - cached_video)
+    written = written_text + written_image + written_video
+    written_long = min(written_long, written)
     return _without_zeros(
         {
-            UNIT_INPUT_TOKENS: text - cached_text - written,
+            UNIT_INPUT_TOKENS: text - cached_text - written_text,
             UNIT_CACHE_READ_TOKENS: cached_text,
-            UNIT_CACHE_WRITE_5M_TOKENS: written,
+            UNIT_CACHE_WRITE_5M_TOKENS: written - written_long,
+            UNIT_CACHE_WRITE_1H_TOKENS: written_long,
             UNIT_INPUT_AUDIO_TOKENS: audio - cached_audio,
             UNIT_CACHE_READ_AUDIO_TOKENS: cached_audio,
-            UNIT_INPUT_IMAGE_TOKENS: image - cached_image,
+            UNIT_INPUT_IMAGE_TOKENS: image - cached_image - written_image,
             UNIT_CACHE_READ_IMAGE_TOKENS: cached_image,
-            UNIT_INPUT_VIDEO_TOKENS: video - cached_video,
+            UNIT_INPUT_VIDEO_TOKENS: video - cached_video - written_video,
             UNIT_CACHE_READ_VIDEO_TOKENS: cached_video,
         }
     )

@@ -14,6 +14,7 @@ from mintgate_facade.dialects.jsonbody import Document, JsonMeter
 from mintgate_facade.dialects.openai import compaction
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
+    keeps_long,
     read_usage,
     tier_variant,
     web_searches,
@@ -44,6 +45,7 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str =
             document.get("usage"),
             image_output=operation in _PICTURES,
             states_cost=flavor.states_cost,
+            kept_long=keeps_long(ask),
         )
         if usage is None:
             return None

@@ -29,9 +29,13 @@ _CUT = frozenset({"cancelled", "failed"})
 _ENDED = _CUT | {"completed", "incomplete"}
 
 
-def state_of(delivered_input_tokens: int) -> bytes:
-    """What the reader needs later: our count of the input, for a job that was cut off."""
-    return orjson.dumps({"input_tokens": delivered_input_tokens})
+def state_of(delivered_input_tokens: int, *, kept_long: bool = False) -> bytes:
+    """What the reader needs later.
+
+    That is our count of the input, for a job that was cut off, and whether it writes to caches
+    for longer.
+    """
+    return orjson.dumps({"input_tokens": delivered_input_tokens, "kept_long": kept_long})
 
 
 class BackgroundResponse:
@@ -50,7 +54,7 @@ class BackgroundResponse:
             return Pending()
         if status not in _ENDED:
             raise BrokenAnswer(f"a background answer without a status: {status[:32]!r}")
-        if (reading := _usage(document)) is not None:
+        if (reading := _usage(job, document)) is not None:
             return Done(reading, cut=status in _CUT)
         if status == "failed":
             return Failed()
@@ -61,8 +65,9 @@ class BackgroundResponse:
         return Poll(f"/responses/{quote(object_id, safe='')}/cancel", "POST")
 
 
-def _usage(document: dict[str, Any]) -> Reading | None:
-    usage = read_usage(document.get("usage"))
+def _usage(job: Job, document: dict[str, Any]) -> Reading | None:
+    kept_long = bool(_state(job).get("kept_long"))
+    usage = read_usage(document.get("usage"), kept_long=kept_long)
     if usage is None:
         return None
     units, reasoning = usage
@@ -82,6 +87,9 @@ def _unstated(job: Job, document: dict[str, Any], status: str) -> Reading:
     request_id = str(document.get("id") or "")
     if status != "cancelled":
         return Reading(basis=SETTLED_BY_HOLD, provider_request_id=request_id)
-    state = object_of(job.state) if job.state else {}
-    units: Units = {UNIT_INPUT_TOKENS: count(state.get("input_tokens"))}
+    units: Units = {UNIT_INPUT_TOKENS: count(_state(job).get("input_tokens"))}
     return Reading(units=units, basis=SETTLED_BY_COUNTED, provider_request_id=request_id)
+
+
+def _state(job: Job) -> dict[str, Any]:
+    return object_of(job.state) if job.state else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate.v1.unit_pb2 import (
+    UNIT_CACHE_WRITE_1H_TOKENS,
     UNIT_CACHE_WRITE_5M_TOKENS,
     UNIT_INPUT_AUDIO_TOKENS,
     UNIT_INPUT_IMAGE_TOKENS,
@@ -59,6 +60,7 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
     if not messages:
         raise refused("'messages' must be a non-empty array.", "messages")
     content = Content(model, audio_tokens=flavor.audio_input, image_tokens=flavor.image_tokens)
+    content.mark(document, "prompt_cache_options")
     content.read_messages(messages)
     tools = HostedTools()
     tools.read(document)
@@ -131,6 +133,8 @@ def input_units(content: Content, flavor: Flavor) -> list[Unit.ValueType]:
     an address may turn out to be an image.
     """
     units = [UNIT_CACHE_WRITE_5M_TOKENS] if flavor.bills_cache_writes else []
+    if flavor.bills_cache_writes and content.kept_long:
+        units.append(UNIT_CACHE_WRITE_1H_TOKENS)
     if content.images:
         units.append(UNIT_INPUT_IMAGE_TOKENS)
     if content.audio:

@@ -29,6 +29,8 @@ IMAGE_TOKENS_MAX_FULL = 24_600
 IMAGE_TOKENS_MAX_MINI = 49_000
 """gpt-4o-mini bills an image at about 33 times its tiles."""
 
+_SHORT_TTL = "30m"
+"""What a cache keeps its content for unless a request says otherwise."""
 _PUBLIC = ("https://", "http://")
 """Other schemes name what is stored at a provider, such as Kimi's ms:// for its files."""
 _DETAILS = frozenset({"auto", "low", "high", "original"})
@@ -68,6 +70,15 @@ class Content:
     """Stored files that are read."""
     open: bool = False
     """Some content is not in the request, or its tokens are not bounded by its bytes."""
+    kept_long: bool = False
+    """Some of it may be written to a cache for longer than half an hour, at twice the price."""
+
+    def mark(self, fields: Fields, name: str, where: str = "") -> None:
+        """Note how long a cache breakpoint keeps what stands before it."""
+        control = mapping(fields, name, where=where)
+        if control is not None:
+            ttl = text(control, "ttl", where=inside(where, name))
+            self.kept_long = self.kept_long or ttl not in {None, _SHORT_TTL}
 
     def read_messages(self, messages: Any) -> None:
         """Read the messages of a chat request."""
@@ -90,6 +101,7 @@ class Content:
     def read_part(self, part: Fields, where: str) -> None:
         """Read one content part; its type must be one that can be metered."""
         kind = text(part, "type", where=where) or ""
+        self.mark(part, "prompt_cache_breakpoint", where)
         name = _TEXT_PARTS.get(kind)
         if name is not None:
             text(part, name, where=where)

@@ -65,6 +65,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
     refuse_unbounded(model, flavor)
     _check_modes(document)
     content = Content(model)
+    content.mark(document, "prompt_cache_options")
     hosted = HostedTools()
     hosted.read(document)
     read_input(document, content, hosted)
@@ -109,7 +110,7 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
         uses=(*content.files, *history),
         creates="" if document.get("store") is False else "response",
         creates_for_ms=RESPONSE_KEPT_MS,
-        later=_later(document, flavor, delivered),
+        later=_later(document, flavor, delivered, kept_long=content.kept_long),
         delivered_input_tokens=delivered,
     )
 
@@ -138,7 +139,9 @@ def _conversation(document: Fields, flavor: Flavor) -> list[ObjectName]:
     return [ObjectName(stored.CONVERSATION, name)]
 
 
-def _later(document: Fields, flavor: Flavor, delivered: int) -> LaterWork | None:
+def _later(
+    document: Fields, flavor: Flavor, delivered: int, *, kept_long: bool
+) -> LaterWork | None:
     """Read whether the answer is made in the background."""
     if not flag(document, "background"):
         return None
@@ -147,9 +150,8 @@ def _later(document: Fields, flavor: Flavor, delivered: int) -> LaterWork | None
     if document.get("store") is False:
         # Nobody could read it, this gateway included.
         raise refused("'background' needs 'store': it is read when it is done.", "store")
-    return LaterWork(
-        background.OPERATION, background.state_of(delivered), {UNIT_INPUT_TOKENS: delivered}
-    )
+    state = background.state_of(delivered, kept_long=kept_long)
+    return LaterWork(background.OPERATION, state, {UNIT_INPUT_TOKENS: delivered})
 
 
 def _check_modes(document: Fields) -> None:

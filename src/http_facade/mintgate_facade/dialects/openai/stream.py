@@ -16,6 +16,7 @@ from mintgate_facade.dialects.counted import text_bytes, utf8_bytes
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
     is_search,
+    keeps_long,
     read_usage,
     tier_variant,
     web_searches,
@@ -83,7 +84,9 @@ class ChatStreamMeter(SseMeter):
         return Fate.PASS
 
     def _see_usage(self, stated: Any, *, alone: bool) -> Fate:
-        usage = read_usage(stated, states_cost=self._flavor.states_cost)
+        usage = read_usage(
+            stated, states_cost=self._flavor.states_cost, kept_long=keeps_long(self._ask)
+        )
         if usage is None:
             return Fate.PASS
         self._usage = usage
@@ -141,7 +144,11 @@ class ResponsesStreamMeter(SseMeter):
             self._see_response(response)
             if kind in self._TERMINAL:
                 self._complete = True
-                usage = read_usage(response.get("usage"), states_cost=self._flavor.states_cost)
+                usage = read_usage(
+                    response.get("usage"),
+                    states_cost=self._flavor.states_cost,
+                    kept_long=keeps_long(self._ask),
+                )
                 if usage is not None:
                     units, reasoning = usage
                     self._usage = with_searches(units, web_searches(response)), reasoning

@@ -11,8 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mintgate.v1.unit_pb2 import UNIT_BILLED_TICKS, UNIT_WEB_SEARCHES
+from mintgate.v1.unit_pb2 import (
+    UNIT_BILLED_TICKS,
+    UNIT_CACHE_WRITE_1H_TOKENS,
+    UNIT_WEB_SEARCHES,
+)
 
+from mintgate_facade.dialects.base import Ask
 from mintgate_facade.dialects.split import (
     Modalities,
     Units,
@@ -29,12 +34,17 @@ _TOTALS = ("prompt_tokens", "input_tokens", "total_tokens")
 
 
 def read_usage(
-    usage: Any, *, image_output: bool = False, states_cost: bool = False
+    usage: Any,
+    *,
+    image_output: bool = False,
+    states_cost: bool = False,
+    kept_long: bool = False,
 ) -> tuple[Units, int] | None:
     """Turn a usage object into units and reasoning tokens; none when it states nothing.
 
     `image_output`: output without a split by modality is image tokens. `states_cost`:
-    `cost_in_usd_ticks` is what the answer costs, and then the whole charge.
+    `cost_in_usd_ticks` is what the answer costs, and then the whole charge. `kept_long`:
+    cache writes whose life is not told are those that cost more.
     """
     if not isinstance(usage, dict):
         return None
@@ -45,13 +55,12 @@ def read_usage(
     # Where a vendor leaves reasoning out of its output, the total still has it.
     output_total += max(0, count(usage.get("total_tokens")) - input_total - output_total)
     details = fields(_either(usage, "prompt_tokens_details", "input_tokens_details"))
+    written, written_long = _written(details, kept_long=kept_long)
     units = split_input(
         input_total,
         cached=_cached(usage, details),
-        written=max(
-            count(details.get("cache_write_tokens")),
-            count(details.get("cache_creation_input_tokens")),
-        ),
+        written=written,
+        written_long=written_long,
         parts=_modalities(details),
         cached_parts=_modalities(fields(details.get("cached_tokens_details"))),
     )
@@ -64,6 +73,11 @@ def read_usage(
     if states_cost and (ticks := count(usage.get("cost_in_usd_ticks"))):
         units[UNIT_BILLED_TICKS] = ticks
     return units, count(output_details.get("reasoning_tokens"))
+
+
+def keeps_long(ask: Ask) -> bool:
+    """Whether what a request writes to a cache may be kept for longer, at a price of its own."""
+    return UNIT_CACHE_WRITE_1H_TOKENS in ask.bound.input_units
 
 
 def web_searches(response: Usage) -> int:
@@ -110,6 +124,18 @@ def _cached(usage: Usage, details: Usage) -> int:
         count(usage.get("cached_tokens")),
         count(usage.get("prompt_cache_hit_tokens")),
     )
+
+
+def _written(details: Usage, *, kept_long: bool) -> tuple[int, int]:
+    """Tokens that were written to a cache, and those of them that are kept for 12 hours."""
+    split = fields(details.get("cache_write_tokens_details"))
+    long, short = count(split.get("ttl_12h_tokens")), count(split.get("ttl_30m_tokens"))
+    written = max(
+        long + short,
+        count(details.get("cache_write_tokens")),
+        count(details.get("cache_creation_input_tokens")),
+    )
+    return written, written - short if kept_long else long
 
 
 def _modalities(details: Usage) -> Modalities:
