@@ -12,6 +12,7 @@ from google.genai import types
 from mintgate.v1.ledger_pb2 import SETTLED_BY_COUNTED
 
 from tests.buyer import Buyer, Charge
+from tests.http_facade.uploads.sounds import silence
 from tests.sdk_python.prices import fee_nano_usd, nano_usd
 from tests.upstream import Upstream, simulate
 from tests.wire import send
@@ -164,7 +165,7 @@ def test_audio_input(sdk: genai.Client, buyer: Buyer) -> None:
     """Audio in the prompt has a price of its own."""
     sdk.models.generate_content(
         model=MODEL,
-        contents=[LONG, types.Part.from_bytes(data=b"RIFF" * 200, mime_type="audio/wav")],
+        contents=[LONG, types.Part.from_bytes(data=silence("wav", 0.1), mime_type="audio/wav")],
         config=config(simulate(input=1_000, audio_input=400, output=100)),
     )
     cost = nano_usd(MODEL, input=600, audio_input=400, output=100)

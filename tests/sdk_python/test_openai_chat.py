@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import openai
 import pytest
 
 from tests.buyer import Buyer, Charge
+from tests.http_facade.uploads.sounds import silence
 from tests.sdk_python.prices import nano_usd
 from tests.upstream import Upstream, simulate
 
@@ -221,6 +223,7 @@ def test_cache_write(sdk: openai.OpenAI, buyer: Buyer, *, stream: bool) -> None:
 
 def test_audio(sdk: openai.OpenAI, buyer: Buyer) -> None:
     """Audio tokens have prices of their own, in and out."""
+    sound = base64.b64encode(silence("wav", 0.1)).decode()
     answer = sdk.chat.completions.create(
         model="gpt-4o-audio-preview",
         messages=[
@@ -230,7 +233,7 @@ def test_audio(sdk: openai.OpenAI, buyer: Buyer) -> None:
                     {"type": "text", "text": LONG},
                     {
                         "type": "input_audio",
-                        "input_audio": {"data": "UklGRg==" * 200, "format": "wav"},
+                        "input_audio": {"data": sound, "format": "wav"},
                     },
                 ],
             }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mintgate_core.pricing import RateCard, Unit
 from mintgate_facade.dialects.openai import Flavor, OpenAIDialect
 
+from tests.http_facade.uploads.sounds import silence
 from tests.properties.worst.case import Case, Target, cards, json_case, priced, up_to
 from tests.properties.worst.playing import stored_conversation
 
@@ -24,7 +25,7 @@ WRITTEN_MAX = 2_000
 CHUNKS = 3
 HIDDEN_MAX = 2_000_000
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(48)).decode()
-SOUND = base64.b64encode(bytes(6_000)).decode()
+SOUND = base64.b64encode(silence("wav", 0.2)).decode()
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 OPENAI_PICTURE_TOKENS = {"low": 2_833, "high": 3_779, "auto": 24_600}
 """By `detail`: at gpt-4o-mini 85 tiles at 33 times; 1,536 and 10,000 patches at 2.46 a patch."""

@@ -24,7 +24,7 @@ MODEL = "gemini-2.5-flash"
 NOW_MS = 1_790_000_000_000
 HELLO = [{"role": "user", "parts": [{"text": "Hello"}]}]
 PICTURE = [{"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}]
-SOUND = [{"parts": [{"inlineData": {"mimeType": "audio/mp3", "data": "AAAA"}}]}]
+SOUND = [{"parts": [{"inlineData": {"mimeType": "audio/mp3", "data": "//uQxAAA"}}]}]
 MADE = {
     "name": "cachedContents/abc",
     "createTime": "2026-09-22T00:00:00.25Z",

@@ -142,7 +142,7 @@ def blob(mime: str, data: str = "AAAA") -> dict[str, Any]:
     [
         (blob("image/png"), [UNIT_INPUT_IMAGE_TOKENS], False),
         (
-            {"inline_data": {"mime_type": "audio/mp3", "data": "A"}},
+            {"inline_data": {"mime_type": "audio/mp3", "data": "//uQxAAA"}},
             [UNIT_INPUT_AUDIO_TOKENS],
             False,
         ),
