@@ -29,6 +29,7 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.gemini.names import unify
+from mintgate_facade.dialects.inline_audio import bytes_bound
 
 _STORED = re.compile(
     r"(?:https://generativelanguage\.googleapis\.com/v1(?:beta|alpha)?/)?files/([a-z0-9-]{1,64})"
@@ -113,9 +114,10 @@ class Content:
         if mime.startswith("text/"):
             return
         if mime.startswith("audio/"):
-            # 32 tokens a second; the thinnest codec spends 750 bytes on one.
             self.audio = True
             self.audio_bytes += len(data)
+            # 32 tokens a second, up to nine and a half hours.
+            self.open = self.open or not bytes_bound(mime, data)
             return
         self.media_bytes += len(data)
         if mime.startswith("image/"):

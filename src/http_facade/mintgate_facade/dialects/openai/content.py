@@ -21,6 +21,7 @@ from mintgate_facade.dialects.checks import (
     refused,
     text,
 )
+from mintgate_facade.dialects.inline_audio import bytes_bound
 
 IMAGE_TOKENS_MAX = 4_096
 """Covers 1,445 tokens in tiles and 1,536 patches at the largest multiplier, 2.46."""
@@ -169,6 +170,8 @@ class Content:
         data = text(audio, "data", where=inside(where, "input_audio")) or ""
         self.audio = True
         self.audio_bytes += len(data)
+        form = text(audio, "format", where=inside(where, "input_audio")) or ""
+        self.open = self.open or not bytes_bound(form, data)
 
     def _read_file(self, part: Fields, where: str) -> None:
         nested = mapping(part, "file", where=where)
