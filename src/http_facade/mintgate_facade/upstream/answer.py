@@ -108,6 +108,10 @@ class Answer:
     def end(self) -> None:
         """The body is complete."""
         self._ended = True
+        if self._paused:
+            # The connection goes on to another's request, whenever this body is read.
+            self._paused = False
+            self._pause(False)
         self._wake()
 
     def fail(self, failure: Exception) -> None:
