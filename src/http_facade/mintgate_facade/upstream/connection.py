@@ -12,7 +12,7 @@ from mintgate_facade.upstream.answer import Answer, BrokenConnectionError, Silen
 from mintgate_facade.upstream.request import Request
 
 HEAD_BYTES_MAX = 128 << 10
-"""Of the head of one answer."""
+"""Of the head of one answer, and of all else in it that is no body: chunk sizes, trailers."""
 READ_WAIT_S = 600.0
 """Between two reads of an answer, and for its first byte: reasoning models may think that long."""
 WRITE_PIECE_BYTES = 256 << 10
@@ -37,6 +37,8 @@ class Connection(asyncio.Protocol):
         self._headless = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
+        self._bare_bytes = 0
+        """Read since there was any of the body, or the head was complete."""
         self._head: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -59,7 +61,7 @@ class Connection(asyncio.Protocol):
             raise BrokenConnectionError("the connection was closed")
         self._busy, self.answering, self._answer = True, False, None
         self._headless = request.method == "HEAD"
-        self._headers, self._head_bytes = [], 0
+        self._headers, self._head_bytes, self._bare_bytes = [], 0, 0
         # Kept here, too: before this runs on, the connection may have been given to another.
         head: asyncio.Future[Answer] = self._loop.create_future()
         self._head = head
@@ -180,10 +182,14 @@ class Connection(asyncio.Protocol):
             return
         self._read_at_s = self._loop.time()
         self.answering = True
+        self._bare_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(BrokenConnectionError("the provider's answer is no HTTP"))
+        # The parser keeps a line until it has an end, and tells of it only then.
+        if self._bare_bytes > HEAD_BYTES_MAX:
+            self._fail(BrokenConnectionError(f"more than {HEAD_BYTES_MAX} bytes of no body"))
 
     # What the parser calls.
 
@@ -205,6 +211,7 @@ class Connection(asyncio.Protocol):
         headers, self._headers = self._headers, []
         if status < SUCCESS_FROM:
             return
+        self._bare_bytes = 0
         head, self._head = self._head, None
         if head is None:
             raise BrokenConnectionError("an answer that nobody asked for")
@@ -221,12 +228,14 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Hand on a piece of the body."""
+        self._bare_bytes = 0
         if self._answer is not None:
             self._answer.feed(data)
 
     def on_message_complete(self) -> None:
         """End the answer, and be free for the next request."""
         if self._answer is not None and self._busy:
+            self._bare_bytes = 0
             self._answer.end()
             self._over(reusable=self._parser.should_keep_alive())
 
