@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mintgate_facade.joined import JoinedWrites
+from mintgate_facade.joined import JOINED_BYTES_MAX, JoinedWrites
 
 
 class Wire(asyncio.Transport):
@@ -43,6 +43,18 @@ async def test_each_turn_writes_what_it_has() -> None:
         joined.write(piece)
         await asyncio.sleep(0)
     assert wire.seen == [b"one", b"two"]
+
+
+async def test_much_is_written_at_once() -> None:
+    """The transport below hears of much before the turn is over, and can make the writer wait."""
+    wire = Wire()
+    joined = JoinedWrites(wire, asyncio.get_running_loop())
+    half = b"x" * (JOINED_BYTES_MAX // 2)
+    for piece in (half, half, b"over", b"rest"):
+        joined.write(piece)
+    assert wire.seen == [half + half + b"over"]
+    await asyncio.sleep(0)
+    assert wire.seen == [half + half + b"over", b"rest"]
 
 
 async def test_close_comes_behind_what_was_written() -> None:

@@ -10,6 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+JOINED_BYTES_MAX = 64 << 10
+"""Of what a turn writes until it is written at once: only then does the transport below say
+that it is full, and whoever writes waits. A piece that is decoded may bring hundreds of others."""
+
 
 class JoinedWrites(asyncio.Transport):
     """A transport that passes everything on to another, and writes once a turn."""
@@ -19,13 +23,16 @@ class JoinedWrites(asyncio.Transport):
         self._below = below
         self._loop = loop
         self._pieces: list[bytes] = []
-        """Bounded by what the server writes before it waits: a turn's worth."""
+        self._size_bytes = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write at the end of this turn."""
+        """Write at the end of this turn, or at once where it is much."""
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(bytes(data))
+        self._size_bytes += len(data)
+        if self._size_bytes > JOINED_BYTES_MAX:
+            self._flush()
 
     def close(self) -> None:
         """Close behind what was written."""
@@ -34,7 +41,7 @@ class JoinedWrites(asyncio.Transport):
 
     def abort(self) -> None:
         """Close at once, whatever was written."""
-        self._pieces.clear()
+        self._pieces, self._size_bytes = [], 0
         self._below.abort()
 
     def is_closing(self) -> bool:
@@ -58,6 +65,6 @@ class JoinedWrites(asyncio.Transport):
         self._below.set_protocol(protocol)
 
     def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces, self._size_bytes = self._pieces, [], 0
         if pieces:
             self._below.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
