@@ -22,7 +22,8 @@ from mintgate_facade.joined import JoinedWrites
 from mintgate_facade.relay.client_watch import ON_LEAVING
 
 HEAD_BYTES_MAX = 64 << 10
-"""Of the request line and all headers, beyond the first read of the socket that has some."""
+"""Of the request line and all headers, beyond the first read of the socket that has some; and
+of what belongs to a body and is none: sizes of its chunks, trailers."""
 
 _REFUSAL = "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TIMED_OUT = _REFUSAL.format("408 Request Timeout").encode()
@@ -64,6 +65,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """What the deadline is for; there is none for nothing."""
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._bare_bytes = 0
+        """Read of a body since there was a piece of it."""
         self._gone = False
         self._told: set[Callable[[], None]] = set()
 
@@ -95,11 +98,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, then see what is awaited."""
         in_head = self._part is _Part.HEAD
+        if self._part is _Part.BODY:
+            self._bare_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
         if self._part is _Part.BODY:
             self._time(_Part.BODY)
+            if self._bare_bytes > HEAD_BYTES_MAX:
+                self._refuse(b"")
         elif self._part is _Part.HEAD or not self._answering():
             # Also bytes between two requests that begin none, such as line breaks.
             self._time(_Part.HEAD)
@@ -120,7 +127,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that a body may follow."""
         self._part = _Part.BODY
         self._asked = True
+        self._bare_bytes = 0
         super().on_headers_complete()
+        # The parser tells of trailers as of headers. Whoever wrote the head, a proxy among
+        # them, did not write those; so nobody gets to see them (RFC 9110, 6.5.1).
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Note that this is a body indeed."""
+        self._bare_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
