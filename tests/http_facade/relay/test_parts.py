@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from dataclasses import dataclass, field
 
@@ -74,6 +75,22 @@ def test_repeated_headers_are_joined() -> None:
     """A header that a client repeats goes on as one, in order."""
     headers = [(b"anthropic-beta", b"a"), (b"x-a", b"1"), (b"anthropic-beta", b"b")]
     assert forwarded_headers(headers, frozenset()) == {"anthropic-beta": "a, b", "x-a": "1"}
+
+
+def test_joining_takes_time_by_the_header() -> None:
+    """The shortest headers that a head has room for keep the worker no longer than others."""
+    headers = [(b"a", b"")] * 320_000
+    begun_s = time.process_time()
+    assert len(forwarded_headers(headers, frozenset())["a"]) == 2 * (len(headers) - 1)
+    # Joined one by one they take six seconds; at once it is a fifth of one.
+    assert time.process_time() - begun_s < 3.0
+
+
+def test_every_header_of_the_connection_is_dropped() -> None:
+    """What `Connection` names stays here, in however many headers it does so."""
+    headers = [(b"connection", b"x-a"), (b"connection", b"x-b, X-C"), (b"x-d", b"1")]
+    hops = [(b"x-a", b"1"), (b"x-b", b"1"), (b"x-c", b"1")]
+    assert forwarded_headers([*headers, *hops], frozenset()) == {"x-d": "1"}
 
 
 def test_a_providers_own_headers_are_dropped() -> None:

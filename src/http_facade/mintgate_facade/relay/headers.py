@@ -92,6 +92,7 @@ def forwarded_headers(headers: Headers, also_dropped: Collection[bytes]) -> dict
     """
     named = _named_by_connection(headers)
     kept: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}
     for name, value in headers:
         if name in _REQUEST_DROPPED or name in also_dropped or name in named:
             continue
@@ -99,7 +100,12 @@ def forwarded_headers(headers: Headers, also_dropped: Collection[bytes]) -> dict
             continue
         key = name.decode("latin-1")
         text = value.decode("latin-1")
-        kept[key] = f"{kept[key]}, {text}" if key in kept else text
+        if key in kept:
+            repeated.setdefault(key, [kept[key]]).append(text)
+        else:
+            kept[key] = text
+    # Joined once: a head holds tens of thousands of the shortest ones.
+    kept.update((key, ", ".join(values)) for key, values in repeated.items())
     return kept
 
 
@@ -123,9 +129,10 @@ def relayed_headers(
     return kept
 
 
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    """Names that a `Connection` header declares to be hop-by-hop, too (RFC 9110, 7.6.1)."""
+def _named_by_connection(headers: Headers) -> set[bytes]:
+    """Names that `Connection` headers declare to be hop-by-hop, too (RFC 9110, 7.6.1)."""
+    named: set[bytes] = set()
     for name, value in headers:
         if len(name) == len(b"connection") and name.lower() == b"connection":
-            return frozenset(part.strip().lower() for part in value.split(b","))
-    return frozenset()
+            named.update(part.strip().lower() for part in value.split(b","))
+    return named
