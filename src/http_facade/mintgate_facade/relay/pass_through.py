@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted, send_body
-from mintgate_facade.relay.client_watch import InterruptedRequestError, while_listened
 from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
@@ -45,10 +44,9 @@ def operator_failure(status: int) -> Failure:
 
 
 async def pass_through(exchange: Exchange, response: Answer) -> None:
-    """Relay status, headers and body unchanged, as they arrive; the caller closes it.
+    """Relay status, headers and body unchanged, as they arrive.
 
-    Raises `AnswerAborted` when the provider breaks the body off, or the client leaves before
-    its end: what is left of it is not read then. Raises `RefusedRequest`
+    Raises `AnswerAborted` when the provider breaks the body off, and `RefusedRequest`
     for a redirect and for an error that is about the operator's account.
     """
     if not (is_success(response.status) or is_client_matter(response.status)):
@@ -61,10 +59,9 @@ async def pass_through(exchange: Exchange, response: Answer) -> None:
     if seen:
         await send_body(exchange.send, seen, more=True)
     try:
-        with while_listened(exchange.scope, exchange.receive):
-            while chunk := await response.read():
-                await send_body(exchange.send, chunk, more=True)
-    except (InterruptedRequestError, *BROKEN) as failure:
+        while chunk := await response.read():
+            await send_body(exchange.send, chunk, more=True)
+    except BROKEN as failure:
         raise AnswerAborted from failure
     exchange.upstream_ended_ns = time.monotonic_ns()
     await send_body(exchange.send, b"", more=False)

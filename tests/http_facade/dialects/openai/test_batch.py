@@ -151,6 +151,13 @@ USAGE = {
 }
 
 
+def test_no_request_keeps_its_cache_for_longer() -> None:
+    """A write that costs twice as much is refused where no usage would tell of it."""
+    with pytest.raises(RefusedRequest, match=r"Line 2: .*cache"):
+        noted(b"\n".join([line(), line(prompt_cache_options={"ttl": "12h"})]))
+    assert noted(line(prompt_cache_options={"ttl": "30m"}))
+
+
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "cancelling"])
 def test_working(status: str) -> None:
     """Until it has ended nothing is charged."""

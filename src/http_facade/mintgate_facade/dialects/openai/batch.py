@@ -39,7 +39,7 @@ from mintgate_facade.dialects.batches import (
 from mintgate_facade.dialects.checks import choice, mapping, refused, text
 from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.jsontext import parse_object
-from mintgate_facade.dialects.openai.usage import read_usage
+from mintgate_facade.dialects.openai.usage import keeps_long, read_usage
 from mintgate_facade.dialects.split import count, fields
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ _CUT = frozenset({"cancelled", "expired"})
 _NOT_READ = (
     "The requests of this file are not known here. Upload it through this gateway, with the "
     "purpose 'batch'."
+)
+
+_KEPT = (
+    "the usage of a batch does not tell what is kept in the cache for longer, at a price of its "
+    "own. Leave 'ttl' out."
 )
 
 Read = Callable[[Route, RequestView], Ask]
@@ -118,7 +123,10 @@ class BatchFile:
         self._endpoint = endpoint
         route = Route("POST", endpoint, Policy.METERED, _OPERATIONS[endpoint])
         # The whole line stands for the body: it is the longer of the two, and bounds more.
-        return self._read(route, RequestView(body=line, document=body))
+        ask = self._read(route, RequestView(body=line, document=body))
+        if keeps_long(ask):
+            raise refused(_KEPT, "prompt_cache_options.ttl", "unsupported_parameter")
+        return ask
 
 
 def read_batch(request: RequestView) -> Ask:
