@@ -32,6 +32,7 @@ _AUDIO = "Voices and agents are stored in the operator's account, which all user
 _FLAVOR = Flavor(
     name="mistral",
     limit_field="max_tokens",
+    limits_predictions=True,
     completion_tokens_default=None,
     # Always stated, on the last chunk; a field that Mistral does not know is a 422.
     asks_for_usage=False,

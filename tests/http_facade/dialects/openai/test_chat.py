@@ -126,6 +126,19 @@ def test_content_that_its_bytes_do_not_bound_is_open(read: Read, part: dict[str,
     assert read("openai", "chat", parts(part)).bound.input_open
 
 
+def test_a_predicted_output_gets_no_limit(read: Read) -> None:
+    """OpenAI refuses the usual limit beside a prediction, so that none is fitted; Mistral does not.
+
+    A limit that is stated stands, and what is rejected of a prediction counts within it.
+    """
+    predicted = chat(prediction={"type": "content", "content": "Hello"})
+
+    assert read("openai", "chat", predicted).bound.output_open
+    assert not read("openai", "chat", {**predicted, "max_tokens": 9}).bound.output_open
+    assert not read("openai", "chat", chat(prediction=None)).bound.output_open
+    assert not read("mistral", "chat", predicted).bound.output_open
+
+
 def test_audio_in_and_out_list_their_units(read: Read) -> None:
     """Audio is dearer than text, so the core must know that it may come."""
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 3000, "format": "wav"}}

@@ -68,6 +68,9 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         raise refused("Hosted web search works only with the Responses API.", tools.search_param)
     audio_out = "audio" in (array(document, "modalities") or ())
     has_tools = tools.present or bool(array(document, "functions"))
+    limit = chat_output_limit(document)
+    # No limit could be fitted into it.
+    unlimited = limit is None and document.get("prediction") is not None
     has_prompt = any(document.get(name) for name in flavor.prompt_fields)
     tokens = input_bound(
         len(request.body),
@@ -80,8 +83,9 @@ def read_chat(request: RequestView, flavor: Flavor) -> Ask:
         input_tokens=tokens,
         input_open=content.open,
         input_units=input_units(content, flavor),
-        output_tokens=chat_output_limit(document),
-        output_open=output_is_open(model, flavor, has_tools=has_tools),
+        output_tokens=limit,
+        output_open=output_is_open(model, flavor, has_tools=has_tools)
+        or (unlimited and not flavor.limits_predictions),
         choices=integer(document, "n", 1, flavor.choices_max) or 1,
         output_units=[UNIT_OUTPUT_TOKENS, UNIT_OUTPUT_AUDIO_TOKENS] if audio_out else [],
         variants=tier_variants(document, flavor),

@@ -37,6 +37,9 @@ class Flavor:
     model's largest output bounds it."""
     unreasoning: re.Pattern[str] = NO_MODEL
     """Models whose visible output is all of it, where no tools are brought."""
+    limits_predictions: bool = False
+    """A chat with a predicted output may state the limit of `limit_field`. OpenAI refuses
+    `max_completion_tokens` there."""
     completion_tokens_default: int | None = 16
     """Output limit of a legacy completion that states none; None: the vendor has no default."""
     asks_for_usage: bool = True
