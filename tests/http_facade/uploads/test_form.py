@@ -107,6 +107,71 @@ def test_a_field_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "boundaries",
+    [
+        "boundary=other; boundary=b0undary",
+        'Boundary="other"; boundary=b0undary',
+        "boundary*=utf-8''other; boundary=b0undary",
+        "boundary=other, multipart/form-data; boundary=b0undary",
+        'x="\\"; boundary=other; y="; boundary=b0undary',
+    ],
+)
+def test_a_form_has_one_boundary(boundaries: str) -> None:
+    """By another boundary the same bytes are another form, with another model in it."""
+    with pytest.raises(RefusedRequest) as caught:
+        FormReader.of(f"multipart/form-data; {boundaries}").feed(form(part("model", b"m")))
+    assert caught.value.failure.kind is FailureKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data;boundary=b0undary",
+        'Multipart/Form-Data ; charset=utf-8; boundary="b0undary";',
+    ],
+)
+def test_a_content_type_is_read_as_it_is_written(content_type: str) -> None:
+    """Case, white space, quotes and further parameters do not matter."""
+    reader = FormReader.of(content_type)
+    reader.feed(form(part("model", b"m")))
+    reader.close()
+    assert reader.fields == {"model": "m"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Disposition: form-data; name="a"; name="model"',
+        'Content-Disposition: form-data; name="a"; NAME="model"',
+        "Content-Disposition: form-data; name=\"a\"; name*=utf-8''model",
+        "Content-Disposition: form-data; name=\"model\"; filename*=utf-8''a",
+        'Content-Disposition: form-data; name="a\\"; name="model"',
+        'Content-Disposition: form-data; name="a"\r\nContent-Disposition: form-data; name="model"',
+    ],
+)
+def test_a_part_has_one_name(head: str) -> None:
+    """What one parser takes for some field or a file must not be the model for another."""
+    kind, _ = refusal(f"--{BOUNDARY}\r\n{head}\r\n\r\nx\r\n--{BOUNDARY}--\r\n".encode())
+    assert kind is FailureKind.BAD_REQUEST
+
+
+def test_a_file_may_have_any_name() -> None:
+    """Names of files in two encodings, and those with a path of Windows, are read."""
+    given_name = "; filename=\"C:\\sounds\\a.wav\"; filename*=utf-8''%C3%A4.wav"
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"{given_name}\r\n\r\n'
+    reader, files = read(form(head.encode() + b"x\r\n"))
+    assert (reader.files[0].name, files) == ("file", [b"x"])
+
+
+@pytest.mark.parametrize("names", [("model", "model[a]"), ("model[]", "model")])
+def test_a_field_with_and_without_brackets_is_refused(names: tuple[str, str]) -> None:
+    """The parts of an object never stand for a field of its name."""
+    kind, message = refusal(form(*[part(name, b"m") for name in names]))
+    assert kind is FailureKind.BAD_REQUEST
+    assert "'model' with and without brackets" in message
+
+
+@pytest.mark.parametrize(
     "body",
     [
         form(part("model", b"whisper-1"))[:-14],

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 
@@ -24,8 +24,15 @@ FIELDS_BYTES_MAX = 1 << 20
 HEADER_BYTES_MAX = 4_096
 BOUNDARY_CHARS_MAX = 256
 
-_HEADERS = frozenset({"Content-Disposition", "Content-Type", "Content-Length"})
+_DISPOSITION = "Content-Disposition"
+_HEADERS = frozenset({_DISPOSITION, "Content-Type", "Content-Length"})
 _FORM = "multipart/form-data"
+_PARAMETER = re.compile(
+    r";[ \t]*(?P<name>[\w-]+\*?)="
+    r'(?:"(?P<quoted>(?:[^"\\]|\\(?!"))*)"|(?P<plain>[^\s;,"\\]+))[ \t]*',
+    re.ASCII,
+)
+"""One as every parser reads it. A quote behind a backslash ends the value for some of them."""
 _LINE_END = b"\r\n"
 _CONTROLS = re.compile(rb"[\r\n\x00]")
 _AFTER_THE_END = "Unexpected data after end"
@@ -77,6 +84,8 @@ class FormReader:
     _value: bytearray | None = None
     _fields_bytes: int = 0
     _ended: bool = False
+    _bracketed: dict[str, bool] = field(default_factory=dict)
+    """Names before their brackets, and whether they have any."""
     _head: bytearray | None = field(default_factory=bytearray)
     """The first bytes, until they are enough to hold the first boundary."""
 
@@ -91,7 +100,8 @@ class FormReader:
     @classmethod
     def of(cls, content_type: str, repeated: frozenset[str] = frozenset()) -> FormReader:
         """Make the reader for a request with this content type. Raises `RefusedRequest`."""
-        kind, options = parse_options_header(content_type)
+        kind, semicolon, rest = content_type.partition(";")
+        kind = kind.strip().lower()
         if kind != _FORM:
             raise RefusedRequest(
                 Failure(
@@ -99,7 +109,8 @@ class FormReader:
                     f"This route takes {_FORM}, not {kind[:100] or 'a body without a type'}.",
                 )
             )
-        boundary = options.get("boundary", "")
+        given = _parameters(semicolon + rest, "its Content-Type")
+        boundary = "" if "boundary*" in given else given.get("boundary", "")
         if not 0 < len(boundary) <= BOUNDARY_CHARS_MAX or not boundary.isascii():
             raise _refused("its Content-Type has no boundary")
         return cls(boundary, repeated)
@@ -156,12 +167,20 @@ class FormReader:
         return bytes(head)
 
     def _begin(self, segment: MultipartSegment) -> None:
-        unknown = {name for name, _ in segment.headerlist} - _HEADERS
+        names = [name for name, _ in segment.headerlist]
+        unknown = set(names) - _HEADERS
         if unknown:
             raise _refused(f"a part has the header {min(unknown)[:64]!r}")
+        if len(set(names)) != len(names):
+            raise _refused("a part has a header twice")
         name = segment.name
         if segment.disposition != "form-data" or not name:
             raise _refused("a part has no name")
+        _, semicolon, rest = dict(segment.headerlist)[_DISPOSITION].partition(";")
+        given = _parameters(semicolon + rest, "a part's Content-Disposition")
+        if "name*" in given or ("filename*" in given and "filename" not in given):
+            raise _refused("a part's Content-Disposition has a name in one encoding only")
+        self._note_bracket(name)
         if segment.filename is not None:
             self._value = None
             file = FormFile(name, segment.filename, segment.content_type or "")
@@ -176,6 +195,18 @@ class FormReader:
                 )
             )
         self._name, self._value = name, bytearray()
+
+    def _note_bracket(self, name: str) -> None:
+        """Hold that `model` and `model[x]` do not both stand for the model."""
+        base, bracket, _ = name.partition("[")
+        if self._bracketed.setdefault(base, bool(bracket)) is not bool(bracket):
+            raise RefusedRequest(
+                Failure(
+                    FailureKind.BAD_REQUEST,
+                    f"The form has the field {base[:64]!r} with and without brackets. Send one.",
+                    param=base[:64],
+                )
+            )
 
     def _add(self, data: bytes | bytearray) -> None:
         value = self._value
@@ -208,6 +239,22 @@ class FormReader:
 
     def _may_repeat(self, name: str) -> bool:
         return name in self.repeated or name.endswith("[]")
+
+
+def _parameters(text: str, where: str) -> dict[str, str]:
+    """The parameters of a header by lower-case name. Raises `RefusedRequest`."""
+    found: dict[str, str] = {}
+    at = 0
+    while (parameter := _PARAMETER.match(text, at)) is not None:
+        name = parameter["name"].lower()
+        if name in found:
+            raise _refused(f"{where} states {name[:64]!r} twice")
+        found[name] = parameter["quoted"] if parameter["plain"] is None else parameter["plain"]
+        at = parameter.end()
+    # A semicolon at the end is written by some clients, and says nothing.
+    if text[at:].strip(" \t") not in {"", ";"}:
+        raise _refused(f"{where} can be read in two ways")
+    return found
 
 
 def _refused(why: str) -> RefusedRequest:

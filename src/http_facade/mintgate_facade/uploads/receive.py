@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,24 +112,21 @@ class Uploads:
     ) -> Upload:
         reader = FormReader.of(headers.get("content-type", ""), route.repeated)
         with contextlib.ExitStack() as spools:
-            # A copy of each file to measure: where a file stands in the body is nothing
-            # that the parser tells, and a decoder wants it alone.
-            copies: list[Spool] = []
+            # A copy of the file to measure: where it stands in the body is nothing that the
+            # parser tells, and a decoder wants it alone.
+            copy = spools.enter_context(Spool(self._directory)) if route.measured else None
             async for piece in self._pieces(receive):
                 await body.write(piece)
                 for file_index, data in reader.feed(piece):
-                    if route.measured:
-                        while len(copies) <= file_index:
-                            copies.append(spools.enter_context(Spool(self._directory)))
-                        await copies[file_index].write(data)
+                    if copy is not None and file_index == 0:
+                        await copy.write(data)
             reader.close()
             parts = [FilePart(f.name, f.size_bytes, f.content_type) for f in reader.files]
-            if route.measured:
-                # A file without a byte has no copy, and must not pass for one without length.
-                while len(copies) < len(parts):
-                    copies.append(spools.enter_context(Spool(self._directory)))
-                both = zip(parts, copies, strict=True)
-                parts = [await self._measured(part, copy) for part, copy in both]
+            if copy is not None and len(parts) == 1:
+                parts = [await self._measured(parts[0], copy)]
+            elif copy is not None:
+                # No route takes more of them, and nobody may keep the decoders busy with others.
+                parts = [replace(part, unreadable="is not alone in the form") for part in parts]
         return Upload(body, reader.fields, tuple(parts))
 
     async def _measured(self, part: FilePart, file: Spool) -> FilePart:
