@@ -38,6 +38,7 @@ class Gateway:
             document=parse_object(body),
             path_model=found.match.path_model,
             query=query,
+            query_string=request.url.query.decode(),
             headers=dict(request.headers),
         )
         self.ask = found.provider.dialect.read(found.match.route, view)

@@ -244,7 +244,7 @@ def test_a_continuation_reads_an_earlier_answer(generate: Callable[..., Ask]) ->
 
 def test_streams_are_told_apart_by_their_route(read: Read) -> None:
     """The route alone makes a stream; alt only chooses its framing."""
-    ask = read("gemini", "stream", body(), path_model=MODEL, query={"alt": "sse"})
+    ask = read("gemini", "stream", body(), path_model=MODEL, query_string="alt=sse")
 
     assert ask.stream
 
@@ -370,10 +370,17 @@ def test_searches_without_a_limit_are_refused(refusal: Refusal, model: str) -> N
 
 @pytest.mark.parametrize(
     "query",
-    [{"fields": "candidates"}, {"$fields": "x"}, {"alt": "proto"}, {"callback": "f"}],
+    [
+        "fields=candidates",
+        "%24fields=x",
+        "fields=",
+        "alt=proto",
+        "callback=f",
+        "alt=proto&alt=json",
+        "alt=json&alt=proto",
+        "alt=&alt=media",
+    ],
 )
-def test_queries_that_would_hide_the_usage_are_refused(
-    refusal: Refusal, query: dict[str, str]
-) -> None:
+def test_queries_that_would_hide_the_usage_are_refused(refusal: Refusal, query: str) -> None:
     """Google's partial responses would let a caller strip the usage from the answer."""
-    refusal("gemini", "generate", body(), path_model=MODEL, query=query)
+    refusal("gemini", "generate", body(), path_model=MODEL, query_string=query)

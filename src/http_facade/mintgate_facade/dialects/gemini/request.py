@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from mintgate.v1.ledger_pb2 import Bound
 from mintgate.v1.unit_pb2 import (
     UNIT_GROUNDED_REQUESTS,
@@ -103,12 +105,19 @@ def read_contents(document: Fields) -> Content:
 
 
 def check_query(request: RequestView) -> None:
-    """Refuse query parameters that change what the answer states."""
-    for name in request.query:
+    """Refuse query parameters that change what the answer states.
+
+    Of two of one name, nobody knows which one the provider reads.
+    """
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(request.query_string, keep_blank_values=True):
         if name not in _QUERY_ALLOWED:
             raise refused(f"The query parameter {name[:64]!r} is not supported here.", name[:64])
+        if name in query:
+            raise refused(f"The query parameter {name!r} stands twice. Send it once.", name)
+        query[name] = value
     for name in ("alt", "$alt"):
-        if request.query.get(name, "") not in _ALT_ALLOWED:
+        if query.get(name, "") not in _ALT_ALLOWED:
             raise refused(f"The query parameter {name!r} must be json or sse.", name)
 
 
