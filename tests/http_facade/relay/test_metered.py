@@ -298,6 +298,27 @@ async def test_refused_before_any_hold(
     assert gateway.core.operations == []
 
 
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [
+        ("", 200),
+        ("; charset=utf-8", 200),
+        (';Charset="UTF8"; x=y', 200),
+        ("; charset=utf-7", 415),
+        ("; charset=utf-8; charset=utf-7", 415),
+        ("; charset*=utf-8''utf-7", 415),
+    ],
+)
+async def test_a_body_is_in_no_other_charset(gateway: Gateway, charset: str, status: int) -> None:
+    """What is read as UTF-8 here is not read in another charset by the provider."""
+    headers = {**JSON_HEADERS, "content-type": f"application/json{charset}"}
+
+    answer = await gateway.client.post(CHAT, content=chat_body(), headers=headers)
+
+    assert answer.status_code == status
+    assert len(gateway.provider.requests) == (status == 200)
+
+
 async def test_a_body_that_is_too_large_is_a_413(gateway: Gateway) -> None:
     """A body that says it is larger than the bound is refused before it is read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

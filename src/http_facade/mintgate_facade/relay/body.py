@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 REQUEST_BODY_BYTES_MAX = 32 << 20
 ANYBODYS_BYTES_MAX = 64 << 10
 """Of a body that is taken from whoever shows something that looks like a key."""
+
+_UTF_8 = re.compile(r'charset[ \t]*=[ \t]*(utf-?8|"utf-?8"|us-ascii)[ \t]*(?=;|$)')
 
 
 class ClientGoneError(Exception):
@@ -64,13 +67,22 @@ def is_json(headers: Mapping[str, str]) -> bool:
 
 
 def require_json(headers: Mapping[str, str]) -> None:
-    """Refuse a body that says it is something else than JSON (415)."""
+    """Refuse a body that says it is something else than JSON in UTF-8 (415)."""
     if not is_json(headers):
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         raise RefusedRequest(
             Failure(
                 FailureKind.UNSUPPORTED_MEDIA,
                 f"This route takes application/json, not {kind[:100]}.",
+            )
+        )
+    _, _, parameters = headers.get("content-type", "").lower().partition(";")
+    # In UTF-7 or HZ the same bytes are another document, which some servers would read.
+    if "charset" in _UTF_8.sub("", parameters):
+        raise RefusedRequest(
+            Failure(
+                FailureKind.UNSUPPORTED_MEDIA,
+                "This route takes JSON in UTF-8. Leave the charset out of the content type.",
             )
         )
 
