@@ -122,6 +122,17 @@ def choice(fields: Fields, name: str, allowed: frozenset[str], *, where: str = "
     return value
 
 
+def plain_names(fields: Fields, where: str = "") -> None:
+    """Refuse a field whose name is another's but for its case.
+
+    Servers in Go take `Model` for `model` and `N` for `n`, and the last of both counts.
+    """
+    for name in fields:
+        if name != name.casefold():
+            param = inside(where, name[:64])
+            raise refused(f"Unknown parameter: '{param}'. Names are in lower case.", param)
+
+
 @contextmanager
 def bounded_nesting() -> Iterator[None]:
     """Refuse a body whose content nests deeper than it can be followed."""

@@ -52,6 +52,15 @@ def test_text_is_bounded_by_its_bytes(read: Read) -> None:
     assert ask.body == orjson.dumps(document)
 
 
+@pytest.mark.parametrize("fields", [{"Model": "claude-dear"}, {"MAX_TOKENS": 9_000}])
+def test_names_of_fields_differ_in_more_than_their_case(
+    refusal: Refusal, fields: dict[str, Any]
+) -> None:
+    """What a vendor whose server is in Go would take for another field is not forwarded."""
+    refused = refusal("anthropic", "messages", message(**fields)).failure
+    assert (refused.status, refused.param) == (400, *fields)
+
+
 def test_zero_tokens_warm_the_cache(read: Read) -> None:
     """A limit of zero is a documented use: it only writes the cache."""
     bound = read("anthropic", "messages", message(max_tokens=0)).bound

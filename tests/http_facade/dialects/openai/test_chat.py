@@ -50,6 +50,25 @@ def test_text_is_bounded_by_its_bytes(read: Read) -> None:
     assert 0 < ask.delivered_input_tokens <= ask.bound.input_tokens
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Model": "gpt-dear"},
+        {"N": 128},
+        {"MAX_TOKENS": 9},
+        {"\u017ftream": True},
+        {"stream": True, "stream_options": {"Include_Usage": False}},
+    ],
+)
+def test_names_of_fields_differ_in_more_than_their_case(
+    refusal: Refusal, fields: dict[str, Any]
+) -> None:
+    """What a vendor whose server is in Go would take for another field is not forwarded."""
+    refused = refusal("openai", "chat", chat(**fields)).failure
+    assert refused.status == 400
+    assert refused.param
+
+
 def test_a_chat_is_kept_where_that_is_asked_for(read: Read, refusal: Refusal) -> None:
     """It then is an object of its key, at the vendor that can tell of it again."""
     assert read("openai", "chat", chat()).creates == ""

@@ -26,6 +26,7 @@ from mintgate_facade.dialects.checks import (
     mapping,
     model_name,
     objects,
+    plain_names,
     refused,
     text,
 )
@@ -50,6 +51,7 @@ _SPEEDS = frozenset({"standard", "fast"})
 def read_message(request: RequestView, flavor: Flavor) -> Ask:
     """Bound a message. Raises `RefusedRequest` for what cannot be bounded."""
     document = request.document
+    plain_names(document)
     model = model_name(document)
     forbid(document, _FORBIDDEN)
     _check_edits(document)

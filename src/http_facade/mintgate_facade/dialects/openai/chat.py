@@ -23,6 +23,7 @@ from mintgate_facade.dialects.checks import (
     integer,
     mapping,
     model_name,
+    plain_names,
     refused,
     text,
 )
@@ -171,6 +172,7 @@ def stream_and_usage(request: RequestView, flavor: Flavor) -> tuple[bool, bytes,
     document = request.document
     stream = flag(document, "stream")
     options = mapping(document, "stream_options") or {}
+    plain_names(options, "stream_options")
     asked = flag(options, "include_usage", where="stream_options")
     if not stream or asked or not flavor.asks_for_usage:
         return stream, request.body, False

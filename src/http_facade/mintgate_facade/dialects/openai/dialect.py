@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Ask, Failure, Meter, ObjectName, RequestView, Route
-from mintgate_facade.dialects.checks import bounded_nesting
+from mintgate_facade.dialects.checks import bounded_nesting, plain_names
 from mintgate_facade.dialects.jsontext import set_member
 from mintgate_facade.dialects.openai import batch, compaction, errors, models
 from mintgate_facade.dialects.openai.answer import answer_meter
@@ -82,6 +82,7 @@ class OpenAIDialect:
             return self._read(route.operation, request)
 
     def _read(self, operation: str, request: RequestView) -> Ask:
+        plain_names(request.document)
         own = self._flavor.operations.get(operation)
         if own is not None:
             return own.read(request)
