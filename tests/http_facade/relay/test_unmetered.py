@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.http_facade.relay.conftest import (
     JSON_HEADERS,
     KEY,
     SERVICE_TOKEN,
+    WAIT_S,
     Answer,
     CoreServer,
     Gateway,
@@ -43,6 +45,31 @@ async def test_a_free_route_is_authenticated_and_forwarded(gateway: Gateway) -> 
     assert (body, "Bearer operator-openai-key") == (received.body, received.header("authorization"))
     assert gateway.core.operations == []
     assert f"Bearer {SERVICE_TOKEN}" == gateway.core.metadata[-1]["authorization"]
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["in the answer", "before the answer"])
+async def test_a_client_that_leaves_a_free_route_stops_the_provider(
+    gateway: Gateway, *, begun: bool
+) -> None:
+    """Nothing is read on for nobody, neither of an answer nor until one begins."""
+    stopped = asyncio.Event()
+
+    async def script(received: Received, answer: Answer) -> None:
+        if begun:
+            await answer.begin("application/json")
+            await answer.chunk(b'{"results":')
+        asked.set()
+        await answer.gone.wait()
+        stopped.set()
+
+    asked = asyncio.Event()
+    gateway.provider.scripts.append(script)
+    async with asyncio.timeout(WAIT_S):
+        async with gateway.raw(b'{"input": "hello"}', MODERATIONS) as reader:
+            await asked.wait()
+            if begun:
+                await reader.readuntil(b'{"results":')
+        await stopped.wait()
 
 
 @pytest.mark.parametrize(

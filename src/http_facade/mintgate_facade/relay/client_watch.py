@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from mintgate_facade.relay.asgi import Receive, Scope
@@ -90,3 +91,17 @@ class ClientWatch:
         else:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._drain_wait_s, self.interrupt)
+
+
+@contextlib.contextmanager
+def while_listened(scope: Scope, receive: Receive) -> Iterator[None]:
+    """End what is waited for inside once the client has left.
+
+    The request must have been read. Raises `InterruptedRequestError`.
+    """
+    watch = ClientWatch(scope, receive, None)
+    try:
+        with watch:
+            yield
+    finally:
+        watch.stop()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import Failure, FailureKind, RefusedRequest
 from mintgate_facade.relay.asgi import AnswerAborted, send_body
+from mintgate_facade.relay.client_watch import InterruptedRequestError, while_listened
 from mintgate_facade.upstream import BROKEN
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ def operator_failure(status: int) -> Failure:
 
 
 async def pass_through(exchange: Exchange, response: Answer) -> None:
-    """Relay status, headers and body unchanged, as they arrive.
+    """Relay status, headers and body unchanged, as they arrive; the caller closes the answer.
 
-    Raises `AnswerAborted` when the provider breaks the body off, and `RefusedRequest`
-    for a redirect and for an error that is about the operator's account.
+    Raises `AnswerAborted` when the provider breaks the body off or the client leaves, and
+    `RefusedRequest` for a redirect and for an error that is about the operator's account.
     """
     if not (is_success(response.status) or is_client_matter(response.status)):
         raise RefusedRequest(operator_failure(response.status))
@@ -59,9 +60,10 @@ async def pass_through(exchange: Exchange, response: Answer) -> None:
     if seen:
         await send_body(exchange.send, seen, more=True)
     try:
-        while chunk := await response.read():
-            await send_body(exchange.send, chunk, more=True)
-    except BROKEN as failure:
+        with while_listened(exchange.scope, exchange.receive):
+            while chunk := await response.read():
+                await send_body(exchange.send, chunk, more=True)
+    except (InterruptedRequestError, *BROKEN) as failure:
         raise AnswerAborted from failure
     exchange.upstream_ended_ns = time.monotonic_ns()
     await send_body(exchange.send, b"", more=False)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mintgate_facade.dialects.base import RequestView
+from mintgate_facade.relay.client_watch import InterruptedRequestError, while_listened
 from mintgate_facade.relay.exchange import Exchange, admit
 from mintgate_facade.relay.pass_through import pass_through
 
@@ -43,7 +44,11 @@ class Unmetered:
             await self.objects.require(
                 admitted.secret_sha256, exchange.caller, exchange.target.slug, uses
             )
-        response = await self.targets.open(exchange, admitted, admitted.view.body)
+        try:
+            with while_listened(exchange.scope, exchange.receive):
+                response = await self.targets.open(exchange, admitted, admitted.view.body)
+        except InterruptedRequestError:
+            return
         try:
             await pass_through(exchange, response)
         finally:
