@@ -47,6 +47,42 @@ async def test_a_free_route_is_authenticated_and_forwarded(gateway: Gateway) -> 
     assert f"Bearer {SERVICE_TOKEN}" == gateway.core.metadata[-1]["authorization"]
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_an_answer_without_a_body_is_whole(gateway: Gateway, status: int) -> None:
+    """No length is stated for a body that never comes, and the connections go on."""
+
+    async def script(received: Received, answer: Answer) -> None:
+        await answer.write(
+            f"HTTP/1.1 {status} X\r\netag: {received.header('if-none-match')}\r\n"
+            "content-length: 5\r\n\r\n".encode()
+        )
+
+    gateway.provider.scripts.extend([script, script])
+    for _ in range(2):
+        headers = JSON_HEADERS | {"if-none-match": '"a"'}
+        answer = await gateway.client.get("/xai/v1/language-models", headers=headers)
+        assert (answer.status_code, answer.content) == (status, b"")
+        assert answer.headers["etag"] == '"a"'
+        assert not {"content-length", "transfer-encoding", "connection"} & set(answer.headers)
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 304), ("POST", 302), ("GET", 999)])
+async def test_a_status_that_answers_nothing_is_a_502(
+    gateway: Gateway, method: str, status: int
+) -> None:
+    """What was not asked for, and what is no status, is told as the provider's failure."""
+
+    async def script(received: Received, answer: Answer) -> None:
+        await answer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status)
+
+    gateway.provider.scripts.append(script)
+    path = MODERATIONS if method == "POST" else "/xai/v1/language-models"
+    body = b'{"input": "hello"}' if method == "POST" else b""
+    answer = await gateway.client.request(method, path, content=body, headers=JSON_HEADERS)
+    assert answer.status_code == 502
+    assert f"status {status}" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("begun", [True, False], ids=["in the answer", "before the answer"])
 async def test_a_client_that_leaves_a_free_route_stops_the_provider(
     gateway: Gateway, *, begun: bool

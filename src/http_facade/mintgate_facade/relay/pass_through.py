@@ -21,6 +21,11 @@ _OPERATOR_STATUSES = frozenset({401, 402})
 them would throw its own good key away, or top up a wallet that is not empty."""
 
 
+_NO_STATUS = 600
+"""From here on there are none in HTTP, and a server cannot say them."""
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""Answers that end with their head, whatever length they state."""
+
 ERROR_BYTES_MAX = 16_384
 """Of an error's body that is read before it is passed on; real ones have a few hundred."""
 
@@ -32,7 +37,7 @@ def is_success(status: int) -> bool:
 
 def is_client_matter(status: int) -> bool:
     """Whether an error of the provider's is for the client to see; redirects never are."""
-    return status >= HTTPStatus.BAD_REQUEST and status not in _OPERATOR_STATUSES
+    return HTTPStatus.BAD_REQUEST <= status < _NO_STATUS and status not in _OPERATOR_STATUSES
 
 
 def operator_failure(status: int) -> Failure:
@@ -50,11 +55,11 @@ async def pass_through(exchange: Exchange, response: Answer) -> None:
     Raises `AnswerAborted` when the provider breaks the body off or the client leaves, and
     `RefusedRequest` for a redirect and for an error that is about the operator's account.
     """
-    if not (is_success(response.status) or is_client_matter(response.status)):
+    if not _passes(exchange, response.status):
         raise RefusedRequest(operator_failure(response.status))
     seen = await _looked_at(exchange, response)
     headers = exchange.relayed(response.raw_headers)
-    if response.content_length is not None:
+    if response.content_length is not None and response.status not in _WITHOUT_BODY:
         headers.append((b"content-length", b"%d" % response.content_length))
     await exchange.send_start(response.status, headers)
     if seen:
@@ -67,6 +72,12 @@ async def pass_through(exchange: Exchange, response: Answer) -> None:
         raise AnswerAborted from failure
     exchange.upstream_ended_ns = time.monotonic_ns()
     await send_body(exchange.send, b"", more=False)
+
+
+def _passes(exchange: Exchange, status: int) -> bool:
+    # Browsers ask by themselves whether what they have is still good.
+    good_still = status == HTTPStatus.NOT_MODIFIED and exchange.scope["method"] == "GET"
+    return good_still or is_success(status) or is_client_matter(status)
 
 
 async def _looked_at(exchange: Exchange, response: Answer) -> bytes:
