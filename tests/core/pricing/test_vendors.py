@@ -121,3 +121,22 @@ def test_every_choice_is_bounded_by_a_standard_price(base: BaseCatalogue, now_ms
                 card = base.timeline(row.provider, model).at(now_ms)
                 assert card is not None
                 assert row.unit in card.rates[""].prices
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "model"),
+    [
+        ("xai", "grok-code-fast-1", "grok-build-0.1"),
+        ("mistral", "mistral-medium", "mistral-medium-3-5"),
+        ("mistral", "magistral-medium-latest", "mistral-medium-3-5"),
+    ],
+)
+def test_a_name_that_has_moved_on_costs_what_it_names_now(
+    book: PriceBook, base: BaseCatalogue, now_ms: int, provider: str, name: str, model: str
+) -> None:
+    """A retired model's name is priced as what answers to it, and is listed no more."""
+    assert book.find("", provider, name, now_ms).model == model
+    assert name not in base.models(provider)
+    listed = {card.model for card in book.catalogue("", provider, at_ms=now_ms)}
+    assert model in listed
+    assert name not in listed

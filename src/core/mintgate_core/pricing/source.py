@@ -102,8 +102,13 @@ class BaseCatalogue:
         return self._prefixed(provider, name) if found is None else found or None
 
     def models(self, provider: str) -> Sequence[str]:
-        """Ids of all priced models of one provider."""
-        return tuple(self._models.get(provider, ()))
+        """Ids of all priced models of one provider, but for those that are names of others now."""
+        models = self._models.get(provider, ())
+        return tuple(
+            model
+            for model in models
+            if self._names.get((provider, normalized(provider, model)), model) == model
+        )
 
     @property
     def providers(self) -> Sequence[str]:
