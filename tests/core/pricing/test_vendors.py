@@ -127,6 +127,7 @@ def test_every_choice_is_bounded_by_a_standard_price(base: BaseCatalogue, now_ms
     ("provider", "name", "model"),
     [
         ("xai", "grok-code-fast-1", "grok-build-0.1"),
+        ("mistral", "mistral-large-latest", "mistral-large-4"),
         ("mistral", "mistral-medium", "mistral-medium-3-5"),
         ("mistral", "magistral-medium-latest", "mistral-medium-3-5"),
     ],
@@ -140,3 +141,25 @@ def test_a_name_that_has_moved_on_costs_what_it_names_now(
     listed = {card.model for card in book.catalogue("", provider, at_ms=now_ms)}
     assert model in listed
     assert name not in listed
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "text-embedding-3-small"),
+        ("gemini", "gemini-3.5-flash"),
+        ("gemini", "gemini-3.7-flash"),
+    ],
+)
+def test_a_batch_costs_half(book: PriceBook, now_ms: int, provider: str, model: str) -> None:
+    """A model that its vendor sells in batches at half the price is charged half there."""
+    card = book.find("", provider, model, now_ms)
+    alone = rate(card, {IN: 1_000_000}).amount_nano_usd
+    assert rate(card, {IN: 1_000_000}, ["processing=batch"]).amount_nano_usd * 2 == alone
+
+
+def test_cached_input_of_mistral_costs_a_tenth(book: PriceBook, now_ms: int) -> None:
+    """Cached tokens are not charged as new ones where the packaged prices name none."""
+    card = book.find("", "mistral", "codestral-latest", now_ms)
+    new = rate(card, {IN: 1_000_000}).amount_nano_usd
+    assert rate(card, {CACHED: 1_000_000}).amount_nano_usd * 10 == new
