@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mintgate import Settings
+from mintgate.providers import DEFAULT_BASE_URLS
 from mintgate_core.app import STOP_GRACE_S as CORE_STOP_S
 from mintgate_facade.__main__ import STOP_GRACE_S as FACADE_STOP_S
 from mintgate_facade.app import DELIVER_WAIT_S, STOP_WAIT_S
@@ -103,6 +104,13 @@ def test_compose_environments_are_settings_that_load(service: str, tmp_path: Pat
     # Between containers, plain text has to be allowed by name.
     assert settings.grpc_insecure
     assert settings.metrics_port == 9100
+
+
+@pytest.mark.parametrize("service", ["http-a", "http-b"])
+def test_compose_hands_on_the_key_of_every_provider(service: str) -> None:
+    """A key in `.env` reaches the facades, whichever provider it is for."""
+    keys = {f"{name.upper()}_API_KEY" for name in DEFAULT_BASE_URLS}
+    assert keys <= COMPOSE["services"][service]["environment"].keys()
 
 
 def test_compose_holds_no_secret() -> None:
