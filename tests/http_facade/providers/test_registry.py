@@ -288,6 +288,15 @@ def test_a_hint_leads_to_the_right_sdk(slug: str, model: str, says: str) -> None
     assert says in REGISTRY.hint(REGISTRY.provider(slug), model)
 
 
+def test_a_hint_counts_no_hosts_that_it_does_not_name() -> None:
+    """A model that one provider hosts here is not said to have several."""
+    hint = REGISTRY.hint(REGISTRY.provider("openai"), "llama-4")
+    assert hint == (
+        "'llama-4' needs its provider's prefix: "
+        "use the Cerebras SDK with the base URL <gateway>/cerebras."
+    )
+
+
 @pytest.mark.parametrize(
     ("slug", "model"),
     [

@@ -31,3 +31,13 @@ def test_what_is_not_listed_is_the_gateways_own_matter() -> None:
     """An unknown reason is 503, never 401: the caller's key is not at fault."""
     failure = failure_of(error_pb2.Error(reason=error_pb2.ERROR_REASON_OVERLOADED))
     assert failure.status == 503
+
+
+def test_where_a_model_is_found_is_a_sentence_of_its_own() -> None:
+    """What the ledger said and where to ask instead do not run into each other."""
+    error = error_pb2.Error(
+        reason=error_pb2.ERROR_REASON_MODEL_UNPRICED,
+        message="no price is known for openai model 'llama-4'",
+    )
+    told = failure_of(error, "Ask elsewhere.").message
+    assert told == "no price is known for openai model 'llama-4'. Ask elsewhere."

@@ -21,4 +21,4 @@ def model_hint(providers: Sequence[Provider], asked: Provider, model: str) -> st
     if asked in hosts or not hosts:
         return ""
     ways = " or ".join(provider.use for provider in hosts)
-    return f"'{model}' is hosted by more than one provider, so say which: use {ways}."
+    return f"'{model}' needs its provider's prefix: use {ways}."

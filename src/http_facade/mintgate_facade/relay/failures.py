@@ -91,7 +91,7 @@ def failure_of(error: Error, hint: str = "") -> Failure:
         # Where the request comes from is no field of it.
         return replace(failure, param="")
     if kind is FailureKind.MODEL_NOT_FOUND and hint:
-        return replace(failure, message=f"{error.message} {hint}")
+        return replace(failure, message=f"{error.message}. {hint}")
     if kind is FailureKind.RATE_LIMITED:
         return replace(
             failure,
