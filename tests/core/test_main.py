@@ -333,11 +333,12 @@ def test_core_and_commands_use_the_database(
 
 
 def test_database_that_is_away_is_one_line(environment: dict[str, str]) -> None:
-    """An unreachable database ends a start within a bound, without the password."""
+    """An unreachable database ends a start within a bound, says why, and hides the password."""
     Path(environment["MINTGATE_DATA_DIR"]).mkdir(parents=True)
     there = environment | {"MINTGATE_STORE": "postgresql://mintgate:hunter2@127.0.0.1:1/books"}
     with process(there, "serve") as core:
         _, error = core.communicate(timeout=WAIT_S)
     assert core.returncode == 2
     assert "hunter2" not in error
+    assert "Connection refused" in error
     assert error.splitlines()[-1] == "mintgate: the database cannot be reached or is too busy"

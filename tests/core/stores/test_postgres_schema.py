@@ -88,6 +88,20 @@ def test_migration_gives_way_to_who_holds_the_row(
         assert not run.is_alive()
 
 
+async def test_why_there_is_no_connection_is_told(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Migration and core say what the database said, so that a wrong setting can be mended."""
+    url = PostgresUrl.parse(postgres.url("no_such_database"))
+    with pytest.raises(Unavailable, match=r'be migrated: .*"no_such_database" does not exist'):
+        schema.migrate(url, deadline_s=0)
+    caplog.clear()
+    store = PostgresStore(url)
+    with pytest.raises(Unavailable):
+        await store._readers.run(schema.require, deadline_s=0.5)
+    assert '"no_such_database" does not exist' in caplog.messages[0]
+
+
 async def test_core_refuses_an_empty_database(
     postgres: PostgresServer, empty_database: str
 ) -> None:

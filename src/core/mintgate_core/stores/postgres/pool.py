@@ -12,6 +12,7 @@ from typing import TypeVar
 import psycopg
 
 from mintgate_core.ledger.errors import Bug, LedgerError, OutcomeUnknown, Unavailable
+from mintgate_core.stores.postgres.failures import reason
 from mintgate_core.stores.postgres.session import Session
 
 DEADLINE_S = 8.0
@@ -144,9 +145,8 @@ class _Tries:
 
     async def failed(self, error: Exception) -> None:
         """Wait for the next try, or raise what the caller is told."""
-        # Never the driver's text: it may quote the row.
         code = getattr(error, "sqlstate", None)
-        log.warning("the database failed a transaction: %s", code or type(error).__name__)
+        log.warning("the database failed a transaction: %s", reason(error))
         if code == CHECK:
             self._refused_rows += 1
         if code == CHECK and self._refused_rows > 1:

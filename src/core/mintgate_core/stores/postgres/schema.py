@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 
 from mintgate_core.ledger.errors import Unavailable
+from mintgate_core.stores.postgres.failures import NotConnectedError, reason
 from mintgate_core.stores.postgres.session import Session
 from mintgate_core.stores.postgres.url import PostgresUrl
 
@@ -77,12 +78,10 @@ def migrate(url: PostgresUrl, target: str = "head", deadline_s: float = MIGRATE_
             _upgrade(url, target)
         except psycopg.Error as error:
             code = error.sqlstate or ""
-            log.warning("the migration has to wait: %s", code or type(error).__name__)
+            log.warning("the migration has to wait: %s", reason(error))
             again = not code or code[:2] in RETRY_CLASSES
             if not again or time.monotonic() + wait_s > deadline:
-                raise Unavailable(
-                    f"the database cannot be migrated ({code or 'no connection'})"
-                ) from None
+                raise Unavailable(f"the database cannot be migrated: {reason(error)}") from None
             time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
             wait_s = min(2 * wait_s, RETRY_S_MAX)
         else:
@@ -99,7 +98,7 @@ def _upgrade(url: PostgresUrl, target: str) -> None:
 
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(url.conninfo, prepare_threshold=None),
+        creator=lambda: _connect(url),
         poolclass=sqlalchemy.NullPool,
     )
     configuration = alembic.config.Config()
@@ -119,6 +118,13 @@ def _upgrade(url: PostgresUrl, target: str) -> None:
         if isinstance(error.orig, psycopg.Error):
             raise error.orig from None
         raise
+
+
+def _connect(url: PostgresUrl) -> psycopg.Connection:
+    try:
+        return psycopg.connect(url.conninfo, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        raise NotConnectedError.of(error) from None
 
 
 def _lock(connection: object) -> int:

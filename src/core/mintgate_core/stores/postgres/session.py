@@ -12,6 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8BinaryDumper
 
+from mintgate_core.stores.postgres.failures import NotConnectedError
 from mintgate_core.stores.postgres.url import PostgresUrl
 from mintgate_core.stores.postgres.wire import Row, Statement, Wire
 
@@ -62,7 +63,10 @@ class Session:
     @classmethod
     async def open(cls, url: PostgresUrl) -> Session:
         """Connect. Raises `psycopg.Error`."""
-        raw = await AsyncConnection.connect(url.conninfo, autocommit=True)
+        try:
+            raw = await AsyncConnection.connect(url.conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise NotConnectedError.of(error) from None
         # One type for every number: one prepared statement for every text.
         raw.adapters.register_dumper(int, Int8BinaryDumper)
         session = cls(raw, url)
