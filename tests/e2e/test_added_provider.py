@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from tests.wire import send
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-provider.md"
 LINES_MAX = 60
-PRICED_IN_MS = 5_000
-"""A price cannot start in the past, and a command takes a moment to start."""
 PRICE_WAIT_S = 30.0
 
 
@@ -27,6 +24,12 @@ def block(language: str) -> str:
     """The guide's one code block of a language."""
     (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     return str(found)
+
+
+def command() -> list[str]:
+    """The guide's command, without the program's name."""
+    (found,) = re.findall(r"^mintgate (prices apply .*)$", GUIDE.read_text(), re.MULTILINE)
+    return str(found).split()
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     gateway.environment["MINTGATE_ACME_BASE_URL"] = f"{gateway.simulator_url}/openai/v1"
     try:
         gateway.start()
-        soon_ms = time.time_ns() // 1_000_000 + PRICED_IN_MS
-        applied = gateway.command("prices", "apply", "acme.toml", "--from", str(soon_ms))
+        applied = gateway.command(*command())
         assert applied.returncode == 0, applied.stdout + applied.stderr
         eventually(lambda: models(gateway, Buyer.mint(gateway)), PRICE_WAIT_S, "the price")
         yield gateway

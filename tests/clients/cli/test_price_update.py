@@ -122,6 +122,16 @@ def test_apply_sets_what_differs_from_the_moment_on(against: Mintgate, core: Fak
     assert {each.source for each in put} == {"prices.toml"}
 
 
+def test_apply_can_start_at_once(against: Mintgate, core: FakeCore) -> None:
+    """The word now is the moment of the command, so that a new model can be sold at once."""
+    sells(core, price(2_500_000))
+    core.will("PutPrices", meter_pb2.PutPricesResponse(prices=[price(1)]))
+    ran = against("prices", "apply", "prices.toml", "--from", "now")
+    assert ran.status == 0, ran.err
+    (request,) = core.requests("PutPrices")
+    assert {each.effective_at_ms for each in request.prices} == {NOW_MS}
+
+
 def test_a_dry_run_sets_nothing(against: Mintgate, core: FakeCore) -> None:
     """It shows the same and calls nothing that writes."""
     sells(core, price(2_500_000))
@@ -134,5 +144,5 @@ def test_no_price_starts_in_the_past(against: Mintgate, core: FakeCore) -> None:
     """What was charged cannot change, so neither can its price."""
     ran = against("prices", "apply", "prices.toml", "--from", "2026-01-01")
     assert ran.status == 1
-    assert "in the past" in ran.err
+    assert "in the past; now is the earliest" in ran.err
     assert not core.requests("PutPrices")

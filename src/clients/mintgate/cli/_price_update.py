@@ -31,6 +31,7 @@ from .server import require_server
 
 EXIT_DIFFERENT: Final = 1
 EXIT_TROUBLE: Final = 2
+NOW: Final = "now"
 PROPOSE_WAIT_S: Final = 120
 """Reading a release takes a second or two."""
 
@@ -81,7 +82,7 @@ def apply(
     *,
     since: Annotated[
         str,
-        typer.Option("--from", metavar="TIME", help="From when on, never in the past."),
+        typer.Option("--from", metavar="TIME", help='From when on: "now", or not in the past.'),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it.")] = False,
     provider: ProviderOption = "",
@@ -96,9 +97,9 @@ def apply(
 
     All of it or nothing, and once it is done, running it again changes nothing.
     """
-    from_ms = parse_time_ms(since, "--from")
-    if from_ms < now_ms():
-        raise CliError("--from: a price cannot start in the past")
+    from_ms = now_ms() if since == NOW else parse_time_ms(since, "--from")
+    if since != NOW and from_ms < now_ms():
+        raise CliError(f"--from: a price cannot start in the past; {NOW} is the earliest")
     with connect(target, key) as connection:
         found = _compare(
             connection, file, from_ms, provider, model, by_hand=by_hand, account=account
