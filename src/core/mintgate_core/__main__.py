@@ -38,15 +38,7 @@ EXIT_HURRIED = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; every failure is one line and a non-zero exit."""
-    parser = argparse.ArgumentParser(prog="mintgate_core", description=__doc__)
-    parser.add_argument("command", choices=("serve", "migrate", "audit"))
-    parser.add_argument("--json", action="store_true", help="audit: print one JSON document")
-    parser.add_argument(
-        "--full",
-        action="store_true",
-        help="audit: read everything, not only what is new since the last audit's checkpoints",
-    )
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         settings = Settings.load()
         logs.configure(settings.log_level, settings.log_format, process="core")
@@ -59,6 +51,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, LedgerError, OSError) as error:
         _say(f"mintgate: {error}", sys.stderr)
         return EXIT_UNUSABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Each command's help names the command that people type."""
+    parser = argparse.ArgumentParser(prog="mintgate_core", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser(
+        "serve", prog="mintgate core", description="Run the core until it is told to stop."
+    )
+    commands.add_parser(
+        "migrate", prog="mintgate migrate", description="Bring the store's tables up to date."
+    )
+    audit = commands.add_parser(
+        "audit",
+        prog="mintgate audit",
+        description="Check the invariants of the books, of a running core too; exit 1 on findings.",
+    )
+    audit.add_argument("--json", action="store_true", help="print one JSON document")
+    audit.add_argument(
+        "--full",
+        action="store_true",
+        help="read everything, not only what is new since the last audit's checkpoints",
+    )
+    return parser
 
 
 async def _serve(settings: Settings) -> int:

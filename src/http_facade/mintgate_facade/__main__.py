@@ -40,7 +40,10 @@ THREAD_SWITCH_S = 0.0005
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one worker until it is told to stop; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m mintgate_facade", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="mintgate http",
+        description="Run one facade worker until it is told to stop. Several share a port.",
+    )
     parser.add_argument(
         "--worker", type=int, default=0, help="its number, for the log and its metrics port"
     )

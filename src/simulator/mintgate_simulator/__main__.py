@@ -12,7 +12,7 @@ from .serve import serve
 def main() -> None:
     """Read the command line and serve until interrupted."""
     parser = argparse.ArgumentParser(
-        prog="mintgate_simulator", description="Native twins of the model providers."
+        prog="mintgate simulate", description="Native twins of the model providers."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")

@@ -145,3 +145,12 @@ def test_help_names_every_command(mintgate: Mintgate) -> None:
         *("keys", "accounts", "wallet", "usage", "events", "prices", "providers"),
     ):
         assert f"  {command} " in out
+
+
+@pytest.mark.parametrize("command", ["core", "http", "simulate", "migrate", "audit"])
+def test_help_of_a_process_is_that_of_the_command(command: str) -> None:
+    """Help shows the command as it is typed, and only the options that it takes."""
+    ran = subprocess.run([*MAIN, command, "--help"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(f"usage: mintgate {command} [-h]")
+    assert ("--full" in ran.stdout) == (command == "audit")
