@@ -90,6 +90,15 @@ def test_without_a_core_it_says_where_it_looked(mintgate: Mintgate) -> None:
     assert "mintgate up" in line
 
 
+@pytest.mark.parametrize("target", ["localhost", "core-1", "http://127.0.0.1:50051"])
+def test_an_address_without_a_port_is_told(mintgate: Mintgate, target: str) -> None:
+    """A target that is no host:port is refused as such, before anything about TLS."""
+    ran = mintgate("usage", "--target", target, "--key", "qlk_live_x")
+
+    assert ran.status == 1
+    assert f"--target: '{target}' is no core's address; write host:port" in ran.err
+
+
 def test_a_key_that_cannot_be_sent_is_masked(mintgate: Mintgate) -> None:
     """A key with a line break is told apart, and not shown."""
     ran = mintgate(

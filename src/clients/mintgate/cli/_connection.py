@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from mintgate import tokens
+from mintgate._config_values import parse_targets
 from mintgate.channel import mask
 from mintgate.client import Client
 from mintgate.config import Settings
@@ -65,7 +66,7 @@ class Connection:
 def connect(target: str | None, key: str | None) -> Iterator[Connection]:
     """Open a client by a command's options, the environment and the data directory."""
     settings = Settings.load()
-    target = target or settings.core_target
+    target = _checked(target) if target else settings.core_target
     operator_token = tokens.find_operator_token(settings)
     credential = key or operator_token
     if credential is None:
@@ -86,6 +87,17 @@ def connect(target: str | None, key: str | None) -> Iterator[Connection]:
             if error.field != "credential":
                 raise
             raise CliError(f"the key {mask(credential)} cannot be sent: {error}") from None
+
+
+def _checked(target: str) -> str:
+    """Return what --target says as the setting would have it."""
+    try:
+        return parse_targets(target)
+    except ValueError:
+        raise CliError(
+            f"--target: {target!r} is no core's address; write host:port, "
+            "or several with commas between them"
+        ) from None
 
 
 def parse_time_ms(text: str | None, option: str) -> int:
