@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mintgate import ConfigError, Settings
+from mintgate._config_sources import CLIENT_VARIABLES, CONFIG_VARIABLE
 from mintgate._config_values import SETTINGS
 from mintgate.providers import DEFAULT_BASE_URLS
 
@@ -25,6 +26,16 @@ def problems(
     with pytest.raises(ConfigError) as refused:
         load(directory, environ, toml)
     return refused.value.problems
+
+
+def test_every_setting_is_documented() -> None:
+    """The page of settings names each, in a table's row where it is one of ours."""
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = "\n".join(line.partition("|")[2] for line in page.splitlines() if line[:1] == "|")
+    assert [row.variable for row in SETTINGS if f"`{row.variable}`" not in rows] == []
+    assert [name for name in DEFAULT_BASE_URLS if f"`{name.upper()}_API_KEY`" not in rows] == []
+    read = {CONFIG_VARIABLE, *CLIENT_VARIABLES}
+    assert [name for name in sorted(read) if f"`{name}`" not in page] == []
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -126,9 +137,9 @@ def test_redis_urls(tmp_path: Path, url: str) -> None:
         ("MINTGATE_STORE", "mysql://x", "sqlite:///"),
         ("MINTGATE_STORE", "sqlite:///:memory:", "sqlite:///"),
         ("MINTGATE_STORE", "postgresql://u:pw@h", "postgresql://user@host/database"),
-        ("MINTGATE_STORE", "postgresql://u:pw@h/db?pool=9", "only known parameters"),
-        ("MINTGATE_STORE", "postgresql://u:pw@h/db?pipeline=maybe", "only known parameters"),
-        ("MINTGATE_STORE", "postgresql://h/db?password=pw", "only known parameters"),
+        ("MINTGATE_STORE", "postgresql://u:pw@h/db?pool=9", "pipeline, pooler, sslmode"),
+        ("MINTGATE_STORE", "postgresql://u:pw@h/db?pipeline=maybe", "pipeline, pooler, sslmode"),
+        ("MINTGATE_STORE", "postgresql://h/db?password=pw", "pipeline, pooler, sslmode"),
         ("MINTGATE_REDIS_URL", "http://h:6379", "redis://host:port/db"),
         ("MINTGATE_REDIS_URL", "redis://", "redis://host:port/db"),
         ("MINTGATE_REDIS_URL", "redis://h:99999", "redis://host:port/db"),

@@ -10,10 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 SQLITE: Final = "sqlite:///"
 POSTGRES: Final = "postgresql://"
 
-STORE_ALLOWED: Final = (
-    "sqlite:///path/to/file or postgresql://user@host/database, with only known parameters"
-)
-
 _PARAMETERS: Final = {
     "pipeline": r"on|off",
     "pooler": r"none|transaction",
@@ -26,6 +22,11 @@ _PARAMETERS: Final = {
     "target_session_attrs": r"read-write|primary|any",
 }
 """What may follow the question mark. The first two are ours, the others libpq's."""
+
+STORE_ALLOWED: Final = (
+    "sqlite:///path/to/file or postgresql://user@host/database, each of these parameters at "
+    f"most once, with a value that docs/configuration.md lists: {', '.join(_PARAMETERS)}"
+)
 
 _CREDENTIALS: Final = re.compile(r"//.*@")
 _PASSWORD: Final = re.compile(r"(password=)[^&]*", re.IGNORECASE)

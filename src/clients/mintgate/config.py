@@ -105,9 +105,9 @@ class Settings:
     """Whose forwarding headers are believed: ranges of addresses with commas between them."""
     hold_ttl_ms: int
     drain_seconds: int
+    """How long running requests may go on after a signal to stop."""
     upload_max_mb: int
     audio_max_seconds: int
-    """How long running requests may go on after a signal to stop."""
     restarts_per_minute: int
     """How often `mintgate up` starts a process that died again before it gives up."""
     log_level: str
