@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import grpc
 import pytest
 from mintgate import (
     AsyncClient,
+    InvalidArgument,
     KeyRevoked,
     Minted,
     ModelUnpriced,
@@ -157,6 +159,46 @@ async def test_another_accounts_holds_cannot_be_touched(
             await call
     (still,) = await rig.client().ledger.holds()
     assert (still.hold_id, still.amount_nano_usd) == (hold.id, hold.amount_nano_usd)
+    assert await ledger.holds() == []
+
+
+async def test_what_the_gateway_serves_is_for_the_gateway_to_end(rig: Rig, user: Minted) -> None:
+    """An account's owner cannot free or settle the hold of a request that a facade has forwarded.
+
+    It would go on at the provider with nothing held for it, and others beside it.
+    """
+    hold_id = new_id()
+    named: dict[str, Any] = {
+        "provider": PROVIDER,
+        "model": MODEL,
+        "bound": BOUND,
+        "hold_id": hold_id,
+    }
+    await rig.client(SERVICE).ledger.reserve(
+        secret=user.secret, request_id=f"req_{hold_id.hex()}", **named
+    )
+    ledger = rig.client().ledger
+    # A repeat by the owner is answered with the token, which says whose request it is.
+    again = await ledger.reserve(key_id=user.key.id, request_id="mine", **named)
+    for call in (ledger.release(again), ledger.settle(again, {"output_tokens": 1})):
+        with pytest.raises(PermissionDenied):
+            await call
+    with pytest.raises(InvalidArgument):
+        await ledger.release(hold_id)
+    assert len(await ledger.holds()) == 1
+
+
+async def test_an_owner_ends_the_holds_that_it_made(rig: Rig, user: Minted) -> None:
+    """What its own backend has reserved, an account's owner may settle and give back."""
+    ledger = rig.client().ledger
+    for end in ("release", "settle"):
+        hold = await ledger.reserve(
+            key_id=user.key.id, provider=PROVIDER, model=MODEL, bound=BOUND, request_id="req_mine"
+        )
+        if end == "release":
+            assert (await ledger.release(hold)).amount_nano_usd == hold.amount_nano_usd
+        else:
+            assert (await ledger.settle(hold, {"output_tokens": 1})).charged_nano_usd > 0
     assert await ledger.holds() == []
 
 

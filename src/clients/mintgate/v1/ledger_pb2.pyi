@@ -746,6 +746,7 @@ class Release(_message.Message):
     HOLD_TOKEN_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.bytes
     hold_token: _builtins.bytes
+    """The one that the reserve answered. A caller with a key must give it."""
     def __init__(
         self,
         *,

@@ -130,7 +130,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Settle(self, request, context):
-        """Turns a hold into a charge. Never refused for lack of money.
+        """Turns a hold into a charge. Never refused for lack of money. The hold of a
+        request that a facade serves is for facades to settle and to release.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,9 @@ class LedgerServiceStub:
     Progress: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ProgressRequest, _ledger_pb2.ProgressResponse]
     """Reports what an open hold has cost so far and renews its time to live."""
     Settle: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleRequest, _ledger_pb2.SettleResponse]
-    """Turns a hold into a charge. Never refused for lack of money."""
+    """Turns a hold into a charge. Never refused for lack of money. The hold of a
+    request that a facade serves is for facades to settle and to release.
+    """
     Release: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseRequest, _ledger_pb2.ReleaseResponse]
     """Gives a hold back without a charge."""
     Grant: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GrantRequest, _ledger_pb2.GrantResponse]
@@ -86,7 +88,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     Progress: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ProgressRequest, _ledger_pb2.ProgressResponse]  # type: ignore[assignment]
     """Reports what an open hold has cost so far and renews its time to live."""
     Settle: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleRequest, _ledger_pb2.SettleResponse]  # type: ignore[assignment]
-    """Turns a hold into a charge. Never refused for lack of money."""
+    """Turns a hold into a charge. Never refused for lack of money. The hold of a
+    request that a facade serves is for facades to settle and to release.
+    """
     Release: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseRequest, _ledger_pb2.ReleaseResponse]  # type: ignore[assignment]
     """Gives a hold back without a charge."""
     Grant: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GrantRequest, _ledger_pb2.GrantResponse]  # type: ignore[assignment]
@@ -151,7 +155,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.SettleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.SettleResponse, _abc.Awaitable[_ledger_pb2.SettleResponse]]:
-        """Turns a hold into a charge. Never refused for lack of money."""
+        """Turns a hold into a charge. Never refused for lack of money. The hold of a
+        request that a facade serves is for facades to settle and to release.
+        """
 
     @_abc_1.abstractmethod
     def Release(

@@ -139,7 +139,10 @@ class Operator:
             case "release":
                 hold_id = requests.operation_id(message.release.hold_id, "hold_id")
                 token = message.release.hold_token
-                return ops.Release(hold_id, await self._wallet(caller, hold_id, token))
+                wallet_id = await self._wallet(caller, hold_id, token)
+                if caller.key is not None:
+                    _made_by_its_account(caller, self._token(caller, token, hold_id))
+                return ops.Release(hold_id, wallet_id)
             case "extend":
                 hold_id = requests.operation_id(message.extend.hold_id, "hold_id")
                 total = requests.amount(message.extend.amount_nano_usd, "amount_nano_usd")
@@ -216,6 +219,7 @@ class Operator:
     async def _settle(self, caller: Principal, message: ledger_pb2.Settle) -> ops.Settle:
         hold_id = requests.operation_id(message.hold_id, "hold_id")
         token = self._token(caller, message.hold_token, hold_id)
+        _made_by_its_account(caller, token)
         settled_by = SettledBy(
             requests.number(message.settled_by or SettledBy.USAGE, "settled_by", SettledBy.HOLD)
         )
@@ -329,6 +333,16 @@ class Operator:
         if wallet_id is None or not own:
             raise NotFound("there is no such hold", field="hold_id")
         return wallet_id
+
+
+def _made_by_its_account(caller: Principal, token: HoldToken) -> None:
+    """Only a facade says what a request cost that it has forwarded, or that it cost nothing.
+
+    The owner of an account ends the holds that it made itself. A facade's holds have the id of
+    their request, and their tokens say so, whoever asked for them.
+    """
+    if caller.key is not None and token.subject.request_id == f"req_{token.hold_id.hex()}":
+        raise Forbidden("this hold is a request's that the gateway serves", field="hold_id")
 
 
 def _own_account(caller: Principal, account_id: str) -> None:
