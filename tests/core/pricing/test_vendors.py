@@ -163,3 +163,17 @@ def test_cached_input_of_mistral_costs_a_tenth(book: PriceBook, now_ms: int) -> 
     card = book.find("", "mistral", "codestral-latest", now_ms)
     new = rate(card, {IN: 1_000_000}).amount_nano_usd
     assert rate(card, {CACHED: 1_000_000}).amount_nano_usd * 10 == new
+
+
+def test_the_preview_of_search_costs_more_at_models_that_do_not_reason(
+    book: PriceBook, now_ms: int
+) -> None:
+    """Held and charged at 25 dollars a thousand, whatever tier the answer names besides."""
+    card = book.find("", "openai", "gpt-4.1", now_ms)
+    searches = {Unit.WEB_SEARCHES: 1_000}
+    assert rate(card, searches).amount_nano_usd == 10 * 10**9
+    assert rate(card, searches, ["search=preview"]).amount_nano_usd == 25 * 10**9
+    bound = BoundSpec(fees=searches, output_tokens=0, variants=("search=preview",))
+    assert quote(card, bound).amount_nano_usd == 25 * 10**9
+    reasoning = book.find("", "openai", "gpt-6-astra", now_ms)
+    assert rate(reasoning, searches, ["search=preview"]).amount_nano_usd == 10 * 10**9

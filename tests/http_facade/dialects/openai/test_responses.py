@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from mintgate.v1.jobs_pb2 import Job
 from mintgate.v1.unit_pb2 import (
     UNIT_INPUT_AUDIO_TOKENS,
     UNIT_INPUT_IMAGE_TOKENS,
@@ -14,8 +15,10 @@ from mintgate.v1.unit_pb2 import (
     UNIT_WEB_SEARCHES,
 )
 from mintgate_facade.dialects.base import Ask, Policy, RefusedRequest, Route
+from mintgate_facade.dialects.jobs import Done
 from mintgate_facade.dialects.openai import OpenAIDialect
-from mintgate_facade.dialects.openai.background import OPERATION
+from mintgate_facade.dialects.openai.background import OPERATION, BackgroundResponse
+from mintgate_facade.dialects.openai.usage import PREVIEW
 
 Read = Callable[..., Ask]
 Refusal = Callable[..., RefusedRequest]
@@ -249,3 +252,34 @@ def test_fields_that_ask_for_nothing_may_stay(read: Read) -> None:
             context_management=[],
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("tool", "variants"),
+    [("web_search", []), ("web_search_preview", [PREVIEW]), (None, [])],
+)
+@pytest.mark.parametrize("how", ["whole", "stream", "background"])
+def test_the_preview_of_search_has_a_price_of_its_own(
+    read: Read, meter_for: Callable[..., Any], how: str, tool: str | None, variants: list[str]
+) -> None:
+    """What was asked for decides what a search costs, in the hold and in the charge."""
+    asked = {"tools": [{"type": tool}], "max_tool_calls": 2} if tool else {}
+    ask = read("openai", "responses", response(**asked, background=how == "background"))
+    usage = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
+    answer = {"id": "r", "status": "completed", "usage": usage, "service_tier": "default"}
+
+    assert list(ask.bound.variants) == variants
+    if how == "background":
+        assert ask.later is not None
+        done = BackgroundResponse().read(Job(state=ask.later.state), orjson.dumps(answer))
+        assert isinstance(done, Done)
+        reading = done.reading
+    else:
+        event = {"type": "response.completed", "response": answer}
+        body = b"data: " + orjson.dumps(event) + b"\n\n" if how == "stream" else b""
+        kind = "text/event-stream" if how == "stream" else "application/json"
+        meter = meter_for("openai", "responses", ask, kind)
+        meter.feed(body or orjson.dumps(answer))
+        meter.close()
+        reading = meter.reading()
+    assert list(reading.variants) == variants

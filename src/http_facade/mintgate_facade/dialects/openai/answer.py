@@ -16,6 +16,7 @@ from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.usage import (
     keeps_long,
     read_usage,
+    searched,
     tier_variant,
     web_searches,
     with_searches,
@@ -52,7 +53,7 @@ def answer_meter(operation: str, ask: Ask, flavor: Flavor, *, thoughtless: str =
         units, reasoning = usage
         if operation == "responses":
             units = with_searches(units, web_searches(document))
-        reading = _reading(document, units, SETTLED_BY_USAGE, reasoning)
+        reading = _reading(ask, document, units, SETTLED_BY_USAGE, reasoning)
         if operation == compaction.OPERATION and document.get("service_tier") is None:
             # Its answer has no field for the tier, so it was made at the one that was asked for.
             reading.variants = tuple(ask.bound.variants)
@@ -79,14 +80,14 @@ def _counted(operation: str, ask: Ask, document: Document | None, size_bytes: in
         UNIT_INPUT_TOKENS: ask.delivered_input_tokens,
         UNIT_OUTPUT_TOKENS: within_limit(ask, tokens_in(written)),
     }
-    return _reading(document, units, SETTLED_BY_COUNTED, 0)
+    return _reading(ask, document, units, SETTLED_BY_COUNTED, 0)
 
 
-def _reading(document: Document, units: Units, basis: Any, reasoning: int) -> Reading:
+def _reading(ask: Ask, document: Document, units: Units, basis: Any, reasoning: int) -> Reading:
     return Reading(
         units={unit: number for unit, number in units.items() if number},
         basis=basis,
-        variants=tier_variant(document.get("service_tier")),
+        variants=(*tier_variant(document.get("service_tier")), *searched(ask)),
         model=str(document.get("model") or ""),
         provider_request_id=str(document.get("id") or ""),
         reasoning_tokens=reasoning,

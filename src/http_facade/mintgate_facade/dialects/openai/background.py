@@ -12,6 +12,7 @@ from mintgate.v1.unit_pb2 import UNIT_INPUT_TOKENS
 from mintgate_facade.dialects.base import BrokenAnswer, Reading
 from mintgate_facade.dialects.jobs import Done, Failed, Outcome, Pending, Poll, object_of
 from mintgate_facade.dialects.openai.usage import (
+    PREVIEW,
     read_usage,
     tier_variant,
     web_searches,
@@ -29,13 +30,16 @@ _CUT = frozenset({"cancelled", "failed"})
 _ENDED = _CUT | {"completed", "incomplete"}
 
 
-def state_of(delivered_input_tokens: int, *, kept_long: bool = False) -> bytes:
+def state_of(
+    delivered_input_tokens: int, *, kept_long: bool = False, previews: bool = False
+) -> bytes:
     """What the reader needs later.
 
-    That is our count of the input, for a job that was cut off, and whether it writes to caches
-    for longer.
+    That is our count of the input, for a job that was cut off, whether it writes to caches for
+    longer, and whether it searches with the earlier version of the tool.
     """
-    return orjson.dumps({"input_tokens": delivered_input_tokens, "kept_long": kept_long})
+    state = {"input_tokens": delivered_input_tokens, "kept_long": kept_long, "previews": previews}
+    return orjson.dumps(state)
 
 
 class BackgroundResponse:
@@ -66,8 +70,8 @@ class BackgroundResponse:
 
 
 def _usage(job: Job, document: dict[str, Any]) -> Reading | None:
-    kept_long = bool(_state(job).get("kept_long"))
-    usage = read_usage(document.get("usage"), kept_long=kept_long)
+    state = _state(job)
+    usage = read_usage(document.get("usage"), kept_long=bool(state.get("kept_long")))
     if usage is None:
         return None
     units, reasoning = usage
@@ -75,7 +79,10 @@ def _usage(job: Job, document: dict[str, Any]) -> Reading | None:
     return Reading(
         units={unit: number for unit, number in units.items() if number},
         basis=SETTLED_BY_USAGE,
-        variants=tier_variant(document.get("service_tier")),
+        variants=(
+            *tier_variant(document.get("service_tier")),
+            *((PREVIEW,) if state.get("previews") else ()),
+        ),
         model=str(document.get("model") or ""),
         provider_request_id=str(document.get("id") or ""),
         reasoning_tokens=reasoning,

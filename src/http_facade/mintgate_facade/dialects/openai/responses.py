@@ -28,6 +28,7 @@ from mintgate_facade.dialects.openai.content import Content
 from mintgate_facade.dialects.openai.flavor import Flavor
 from mintgate_facade.dialects.openai.items import read_input
 from mintgate_facade.dialects.openai.tools import HostedTools, hosted_calls
+from mintgate_facade.dialects.openai.usage import PREVIEW
 from mintgate_facade.dialects.overheads import input_bound
 
 OUTPUT_TOKENS_MIN = 16
@@ -103,14 +104,16 @@ def read_response(request: RequestView, flavor: Flavor) -> Ask:
             ),
             output_tokens_min=OUTPUT_TOKENS_MIN,
             fees=fees,
-            variants=tier_variants(document, flavor),
+            variants=[*tier_variants(document, flavor), *([PREVIEW] if hosted.previews else [])],
         ),
         body=request.body,
         stream=flag(document, "stream"),
         uses=(*content.files, *history),
         creates="" if document.get("store") is False else "response",
         creates_for_ms=RESPONSE_KEPT_MS,
-        later=_later(document, flavor, delivered, kept_long=content.kept_long),
+        later=_later(
+            document, flavor, delivered, kept_long=content.kept_long, previews=hosted.previews
+        ),
         delivered_input_tokens=delivered,
     )
 
@@ -140,7 +143,7 @@ def _conversation(document: Fields, flavor: Flavor) -> list[ObjectName]:
 
 
 def _later(
-    document: Fields, flavor: Flavor, delivered: int, *, kept_long: bool
+    document: Fields, flavor: Flavor, delivered: int, *, kept_long: bool, previews: bool
 ) -> LaterWork | None:
     """Read whether the answer is made in the background."""
     if not flag(document, "background"):
@@ -150,7 +153,7 @@ def _later(
     if document.get("store") is False:
         # Nobody could read it, this gateway included.
         raise refused("'background' needs 'store': it is read when it is done.", "store")
-    state = background.state_of(delivered, kept_long=kept_long)
+    state = background.state_of(delivered, kept_long=kept_long, previews=previews)
     return LaterWork(background.OPERATION, state, {UNIT_INPUT_TOKENS: delivered})
 
 

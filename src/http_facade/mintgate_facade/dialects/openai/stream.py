@@ -18,6 +18,7 @@ from mintgate_facade.dialects.openai.usage import (
     is_search,
     keeps_long,
     read_usage,
+    searched,
     tier_variant,
     web_searches,
     with_searches,
@@ -126,6 +127,7 @@ class ResponsesStreamMeter(SseMeter):
         self._flavor = flavor
         self._usage: tuple[Units, int] | None = None
         self._searches = 0
+        self._variants = searched(ask)
 
     @property
     def final(self) -> bool:
@@ -161,7 +163,7 @@ class ResponsesStreamMeter(SseMeter):
         self._provider_request_id = str(response.get("id") or self._provider_request_id)
         self._model = str(response.get("model") or self._model)
         if response.get("service_tier"):
-            self._variants = tier_variant(response["service_tier"])
+            self._variants = (*tier_variant(response["service_tier"]), *searched(self._ask))
 
     def _exact(self) -> tuple[Units, int] | None:
         return self._usage

@@ -56,6 +56,8 @@ class HostedTools:
 
     present: bool = False
     searches: bool = False
+    previews: bool = False
+    """The search is the earlier version, whose fee some models have apart."""
     search_param: str = ""
 
     def read(self, fields: Fields, where: str = "") -> None:
@@ -70,6 +72,7 @@ class HostedTools:
             return
         if kind in _SEARCH:
             self.searches = True
+            self.previews = self.previews or kind.startswith("web_search_preview")
             self.search_param = where
             return
         if kind == "namespace":

@@ -75,6 +75,15 @@ def read_usage(
     return units, count(output_details.get("reasoning_tokens"))
 
 
+PREVIEW = "search=preview"
+"""The variant of a response that searches with the tool's earlier version."""
+
+
+def searched(ask: Ask) -> tuple[str, ...]:
+    """The price variant of the searches that a request may cause, where they have one."""
+    return (PREVIEW,) if PREVIEW in ask.bound.variants else ()
+
+
 def keeps_long(ask: Ask) -> bool:
     """Whether what a request writes to a cache may be kept for longer, at a price of its own."""
     return UNIT_CACHE_WRITE_1H_TOKENS in ask.bound.input_units
