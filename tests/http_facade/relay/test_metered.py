@@ -345,6 +345,18 @@ async def test_a_chunked_body_that_is_too_large_is_a_413(
     assert answer.status_code == 413
 
 
+async def test_the_name_of_a_repeat_is_its_keys_own(gateway: Gateway) -> None:
+    """A provider never takes one key's request for the repeat of another's, nor two for one."""
+    other = "qlk_live_" + "b" * 64
+    for key, name in ((KEY, "1"), (KEY, "1"), (KEY, "2"), (other, "1")):
+        headers = {**JSON_HEADERS, "authorization": f"Bearer {key}", "idempotency-key": name}
+        await gateway.client.post(CHAT, content=chat_body(), headers=headers)
+
+    first, again, *others = [r.header("idempotency-key") for r in gateway.provider.requests]
+    assert first == again
+    assert len({first, *others, "1", "2"}) == 5
+
+
 async def test_a_long_body_is_taken_from_nobody_who_has_no_key(gateway: Gateway) -> None:
     """What only looks like a key gets its 401 for a long body while most of it is unsent."""
     gateway.core.authentication_refusal = error_pb2.Error(

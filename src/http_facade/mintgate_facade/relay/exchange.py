@@ -19,7 +19,7 @@ from mintgate_facade.relay import asgi
 from mintgate_facade.relay.body import is_json, read_body, require_json
 from mintgate_facade.relay.caller import NOWHERE, Caller
 from mintgate_facade.relay.credentials import read_credentials
-from mintgate_facade.relay.headers import forwarded_headers, relayed_headers
+from mintgate_facade.relay.headers import forwarded_headers, relayed_headers, scoped_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -165,7 +165,10 @@ async def admit(exchange: Exchange, core: CoreCalls, *, json_only: bool) -> Admi
     """
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
-    headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
+    headers = scoped_headers(
+        forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers),
+        presented.secret_sha256,
+    )
     exchange.target.provider.check_headers(headers, exchange.route)
     length = _content_length(scope["headers"])
     # The model, which is not known yet, may be another provider's.
@@ -203,7 +206,10 @@ async def admit_upload(
     presented = read_credentials(scope["headers"], scope["query_string"])
     # A hundred megabytes are taken from nobody who has no key.
     await core.authenticate(presented.secret_sha256, exchange.caller, exchange.target.slug)
-    headers = forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers)
+    headers = scoped_headers(
+        forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers),
+        presented.secret_sha256,
+    )
     exchange.target.provider.check_headers(headers, exchange.route)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from mintgate_facade.relay.credentials import CREDENTIAL_HEADERS
@@ -57,6 +58,8 @@ _REQUEST_DROPPED = (
 )
 _REQUEST_DROPPED_PREFIXES = (b"x-forwarded-", b"mintgate-", b"sec-", b"cf-")
 
+_NAMES_OF_REPEATS = frozenset({"idempotency-key", "x-idempotency-key"})
+
 _RESPONSE_DROPPED = _HOP_BY_HOP | {
     # The length is ours to state; the server writes the date.
     b"content-length",
@@ -107,6 +110,17 @@ def forwarded_headers(headers: Headers, also_dropped: Collection[bytes]) -> dict
     # Joined once: a head holds tens of thousands of the shortest ones.
     kept.update((key, ", ".join(values)) for key, values in repeated.items())
     return kept
+
+
+def scoped_headers(headers: dict[str, str], secret_sha256: bytes) -> dict[str, str]:
+    """Those headers, with names of repeats that are the key's own.
+
+    All keys share the operator's account, so a provider that answers a repeat from memory
+    would answer one key with what another was answered.
+    """
+    for name in _NAMES_OF_REPEATS & headers.keys():
+        headers[name] = hashlib.sha256(secret_sha256 + headers[name].encode()).hexdigest()
+    return headers
 
 
 def relayed_headers(
