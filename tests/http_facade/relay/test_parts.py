@@ -48,6 +48,15 @@ def test_any_split_decodes_alike(coding: str, packed: bytes, step: int) -> None:
     assert decoder.complete
 
 
+@pytest.mark.parametrize("over_bytes", range(0, 300, 7))
+def test_a_piece_that_is_full_leaves_nothing_behind(over_bytes: int) -> None:
+    """A raw body, behind whose last byte no checksum comes, is decoded to its end all the same."""
+    text = b"\0" * (PIECE_BYTES_MAX + over_bytes)
+    decoder = Decoder("deflate")
+    assert b"".join(decoder.feed(raw_deflate(text))) == text
+    assert decoder.complete
+
+
 def test_a_cut_coding_is_not_complete() -> None:
     """A compressed body without its end is recognised as cut."""
     decoder = Decoder("gzip")

@@ -38,7 +38,8 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Decode a chunk; every piece is at most `PIECE_BYTES_MAX`."""
-        while chunk:
+        full = False
+        while chunk or full:
             if self._stream is None or self._stream.eof:
                 self._stream = zlib.decompressobj(self._window(chunk))
             piece = self._stream.decompress(chunk, PIECE_BYTES_MAX)
@@ -46,6 +47,8 @@ class Decoder:
                 yield piece
             # A gzip body may hold several members; what follows an end begins the next.
             chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            # The last bytes that were taken may stand for more than the piece had room for.
+            full = len(piece) == PIECE_BYTES_MAX and not self._stream.eof
 
     def _window(self, first: bytes) -> int:
         if self._coding != "deflate":
