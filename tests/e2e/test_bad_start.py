@@ -61,6 +61,13 @@ def test_databases_that_do_not_answer(tmp_path: Path) -> None:
     assert "cannot be reached" in refusal(tmp_path, "core", store=store)
 
 
+def test_facades_that_nobody_answers(tmp_path: Path) -> None:
+    """A facade by itself, without a key and a simulator, says what to set; it never was ready."""
+    said = refusal(tmp_path, "http", simulate="1")
+    assert "OPENAI_API_KEY" in said
+    assert "MINTGATE_SIMULATOR_PORT" in said
+
+
 @pytest.mark.parametrize(
     ("by", "told"), [(-1, "run `mintgate migrate`"), (1, "upgrade it")], ids=["old", "new"]
 )

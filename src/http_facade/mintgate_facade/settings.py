@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mintgate.tokens import Tokens
 
 _SIMULATED_KEY = "simulated"
+_NOBODY_ANSWERS = (
+    "providers are simulated, but no simulator is named: set a provider's key, for example"
+    " OPENAI_API_KEY, or MINTGATE_SIMULATOR_PORT to that of `mintgate simulate`"
+)
 _OUTBOX_DIRECTORY = "outbox"
 _UPLOADS_DIRECTORY = "uploads"
 
@@ -79,25 +83,29 @@ class FacadeSettings:
 
     @classmethod
     def of(cls, settings: Settings, tokens: Tokens, worker: int = 0) -> FacadeSettings:
-        """Derive a worker's settings. Raises `ConfigError` for a provider's file."""
+        """Derive a worker's settings. Raises `ConfigError` for what cannot work."""
         try:
             registry = registry_with(settings.providers_dir)
         except ProviderFileError as error:
             raise ConfigError((str(error),)) from None
+        tls = core_tls(settings)
+        accounts = _accounts(settings, registry)
+        if settings.simulated and not accounts:
+            raise ConfigError((_NOBODY_ANSWERS,))
         # The installation's metrics port is the core's; the workers' follow it.
         metrics_port = settings.metrics_port + 1 + worker if settings.metrics_port else None
         return cls(
             host=settings.host,
             http_port=settings.http_port,
             core_target=settings.core_target,
-            core_tls=core_tls(settings),
+            core_tls=tls,
             service_token=tokens.service,
             outbox_directory=settings.data_dir / _OUTBOX_DIRECTORY,
             uploads_directory=settings.data_dir / _UPLOADS_DIRECTORY,
             upload_bytes_max=settings.upload_max_mb << 20,
             audio_duration_max_ms=settings.audio_max_seconds * 1_000,
             simulated=settings.simulated,
-            accounts=_accounts(settings, registry),
+            accounts=accounts,
             registry=registry,
             public_url=settings.public_url if settings.sources.get("public_url") != DEFAULT else "",
             hold_ttl_ms=settings.hold_ttl_ms,
@@ -132,7 +140,7 @@ def _accounts(settings: Settings, registry: Registry) -> dict[str, ProviderAccou
         elif provider.base_url != DEFAULT_BASE_URLS.get(slug, ""):
             api_key = provider.api_key or _SIMULATED_KEY
             accounts[slug] = ProviderAccount(base_url, api_key, simulated=True)
-        elif slug in SIMULATED_PATHS:
+        elif slug in SIMULATED_PATHS and settings.simulator_port:
             twin = f"http://{settings.host}:{settings.simulator_port}{SIMULATED_PATHS[slug]}"
             accounts[slug] = ProviderAccount(twin, _SIMULATED_KEY, simulated=True)
     return accounts
