@@ -129,7 +129,7 @@ def test_an_inline_image_counts_by_its_cap(read: Read) -> None:
 
     assert UNIT_INPUT_IMAGE_TOKENS in ask.bound.input_units
     assert not ask.bound.input_open
-    assert ask.bound.input_tokens == len(orjson.dumps(document)) + 64 + 4096 - len(url)
+    assert ask.bound.input_tokens == len(orjson.dumps(document)) + 64 + 6150 - len(url)
     assert read("openai", "chat", {**document, "model": "gpt-4o-mini"}).bound.input_tokens > 48_000
 
 
@@ -175,7 +175,7 @@ def test_audio_makes_no_room_for_a_picture(read: Read) -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 8_000, "format": "wav"}}
     document = parts(image, audio)
     ask = read("openai", "chat", document)
-    assert ask.bound.input_tokens >= len(orjson.dumps(document)) - len(url) + 4_096
+    assert ask.bound.input_tokens >= len(orjson.dumps(document)) - len(url) + 6_150
 
 
 def test_asks_for_usage_where_the_client_did_not(read: Read) -> None:

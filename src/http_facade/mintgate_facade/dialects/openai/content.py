@@ -22,13 +22,7 @@ from mintgate_facade.dialects.checks import (
     text,
 )
 from mintgate_facade.dialects.inline_audio import bytes_bound
-
-IMAGE_TOKENS_MAX = 4_096
-"""Covers 1,445 tokens in tiles and 1,536 patches at the largest multiplier, 2.46."""
-IMAGE_TOKENS_MAX_FULL = 24_600
-"""10,000 patches at 2.46: `detail` "original", or left to the model."""
-IMAGE_TOKENS_MAX_MINI = 49_000
-"""gpt-4o-mini bills an image at about 33 times its tiles."""
+from mintgate_facade.dialects.openai.pictures import picture_tokens
 
 _SHORT_TTL = "30m"
 """What a cache keeps its content for unless a request says otherwise."""
@@ -156,7 +150,7 @@ class Content:
             self.open = True
             return
         self.media_bytes += len(url)
-        self.media_tokens += self.image_tokens or _image_tokens(self.model, detail)
+        self.media_tokens += self.image_tokens or picture_tokens(self.model, detail, url)
 
     def _read_audio(self, part: Fields, where: str) -> None:
         if not self.audio_tokens:
@@ -191,11 +185,3 @@ class Content:
         self.files.append(ObjectName("file", file_id))
         self.open = True
         return True
-
-
-def _image_tokens(model: str, detail: str | None) -> int:
-    if model.startswith("gpt-4o-mini"):
-        return IMAGE_TOKENS_MAX_MINI
-    if detail in {"low", "high"}:
-        return IMAGE_TOKENS_MAX
-    return IMAGE_TOKENS_MAX_FULL
