@@ -54,11 +54,14 @@ def test_update_lifts_a_list_by_name(against: Mintgate, core: FakeCore) -> None:
     """An empty list is said in words, and never beside entries for it."""
     core.will("Update", keys_pb2.UpdateResponse(key=KEY))
 
-    assert against("keys", "update", "key_1", "--any-origin", "--any-address").status == 0
+    lifted = ("--any-provider", "--any-model", "--any-origin", "--any-address")
+    assert against("keys", "update", "key_1", *lifted).status == 0
     both = against("keys", "update", "key_1", "--any-address", "--cidr", "203.0.113.0/24")
 
     (sent,) = core.requests("Update")
     assert set(sent.fields) == {
+        keys_pb2.KEY_FIELD_ALLOWED_PROVIDERS,
+        keys_pb2.KEY_FIELD_ALLOWED_MODELS,
         keys_pb2.KEY_FIELD_ALLOWED_ORIGINS,
         keys_pb2.KEY_FIELD_ALLOWED_CIDRS,
     }

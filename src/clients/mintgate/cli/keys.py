@@ -60,6 +60,14 @@ CidrsOption = Annotated[
     list[str] | None,
     typer.Option("--cidr", help="A range of client addresses such as 203.0.113.0/24; repeatable."),
 ]
+AnyProviderOption = Annotated[
+    bool, typer.Option("--any-provider", help="Lift the list of providers.")
+]
+AnyModelOption = Annotated[bool, typer.Option("--any-model", help="Lift the list of models.")]
+AnyOriginOption = Annotated[bool, typer.Option("--any-origin", help="Lift the list of origins.")]
+AnyAddressOption = Annotated[
+    bool, typer.Option("--any-address", help="Lift the list of addresses.")
+]
 UnboundedOption = Annotated[
     str | None, typer.Option("--unbounded-output", help=" or ".join(words.words(UnboundedOutput)))
 ]
@@ -225,12 +233,10 @@ def update(
     allow_model: ModelsOption = None,
     origin: OriginsOption = None,
     cidr: CidrsOption = None,
-    any_origin: Annotated[
-        bool, typer.Option("--any-origin", help="Lift the list of origins.")
-    ] = False,
-    any_address: Annotated[
-        bool, typer.Option("--any-address", help="Lift the list of addresses.")
-    ] = False,
+    any_provider: AnyProviderOption = False,
+    any_model: AnyModelOption = False,
+    any_origin: AnyOriginOption = False,
+    any_address: AnyAddressOption = False,
     unbounded_output: UnboundedOption = None,
     on_disconnect: DisconnectOption = None,
     target: TargetOption = None,
@@ -254,6 +260,8 @@ def update(
         unbounded_output,
         on_disconnect,
     )
+    _lift("--any-provider", "allowed_providers", given, lifted=any_provider)
+    _lift("--any-model", "allowed_models", given, lifted=any_model)
     _lift("--any-origin", "allowed_origins", given, lifted=any_origin)
     _lift("--any-address", "allowed_cidrs", given, lifted=any_address)
     given |= {name: value for name, value in (("name", name), ("status", status)) if value}
