@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, cast
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mintgate_facade.joined import JoinedWrites
@@ -67,6 +68,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._bare_bytes = 0
         """Read of a body since there was a piece of it."""
+        self._declined = b""
+        """The head of a request that asked to go on in another protocol, without that."""
         self._gone = False
         self._told: set[Callable[[], None]] = set()
 
@@ -100,7 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         in_head = self._part is _Part.HEAD
         if self._part is _Part.BODY:
             self._bare_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self.transport.is_closing():
             return
         if self._part is _Part.BODY:
@@ -125,6 +129,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Note that a body may follow."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._declined = self._head_without_upgrade()
+            return
         self._part = _Part.BODY
         self._asked = True
         self._bare_bytes = 0
@@ -140,8 +147,37 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
+        if self._declined:
+            return
         self._part = _Part.NOTHING
         super().on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, which takes what follows a request to go on otherwise for no HTTP.
+
+        Nothing else is spoken here, so the body that follows is read as if it had not asked
+        (RFC 9110, 7.8). Java's own client asks for HTTP/2 like that wherever there is no TLS.
+        """
+        left = memoryview(data)
+        try:
+            while left:
+                try:
+                    self.parser.feed_data(left)
+                except HttpParserUpgrade as upgrade:
+                    head, self._declined = self._declined, b""
+                    left = left[upgrade.args[0] :]
+                    if head:
+                        self.parser.feed_data(head)
+                        continue
+                return
+        except HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _answering(self) -> bool:
         """Whether a request is under way that has not been answered to its end."""
