@@ -220,10 +220,14 @@ async def test_a_method_outside_the_contract_does_not_exist(rig: Rig) -> None:
 
 
 async def test_a_refusal_carries_status_and_reason(rig: Rig, user: Minted) -> None:
-    """A refused role gets PERMISSION_DENIED as status and as reason, and a sentence."""
+    """A refused role gets PERMISSION_DENIED as status and as reason, and what it takes."""
     status, error = await refusal_of(
         rig.keys.Mint(keys_pb2.MintRequest(name="x"), metadata=rig.auth(user.secret))
     )
     assert status is grpc.StatusCode.PERMISSION_DENIED
     assert error.reason == error_pb2.ERROR_REASON_PERMISSION_DENIED
-    assert error.message == "a standard credential may not make this call"
+    assert error.message == "a standard credential may not make this call: use a master key"
+    _, error = await refusal_of(
+        rig.ledger.Grant(ledger_pb2.GrantRequest(), metadata=rig.auth(user.secret))
+    )
+    assert error.message == "a standard credential may not make this call: use the operator's token"

@@ -133,8 +133,15 @@ class Guard(aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the 
             tuple(context.invocation_metadata() or ()), context.peer()
         )
         if principal.role not in roles:
-            raise Forbidden(f"a {principal.role.value} credential may not make this call")
+            raise Forbidden(
+                f"a {principal.role.value} credential may not make this call: use {_least(roles)}"
+            )
         return principal
+
+
+def _least(roles: frozenset[Role]) -> str:
+    """The least powerful credential that may, in words; a service token is nobody's to use."""
+    return "a master key" if Role.MASTER in roles else "the operator's token"
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: LedgerError) -> NoReturn:
