@@ -126,10 +126,11 @@ def test_apply_can_start_at_once(against: Mintgate, core: FakeCore) -> None:
     """The word now is the moment of the command, so that a new model can be sold at once."""
     sells(core, price(2_500_000))
     core.will("PutPrices", meter_pb2.PutPricesResponse(prices=[price(1)]))
-    ran = against("prices", "apply", "prices.toml", "--from", "now")
+    ran = against("prices", "apply", "prices.toml", "--from", "now", "--model", "rocket")
     assert ran.status == 0, ran.err
+    assert "1 model changes on 2026-11-23 14:00:00 UTC" in ran.out
     (request,) = core.requests("PutPrices")
-    assert {each.effective_at_ms for each in request.prices} == {NOW_MS}
+    assert [(each.model, each.effective_at_ms) for each in request.prices] == [("rocket", NOW_MS)]
 
 
 def test_a_dry_run_sets_nothing(against: Mintgate, core: FakeCore) -> None:

@@ -109,8 +109,10 @@ def apply(
             connection.client.meter.put_prices(_prices_of(chosen, from_ms), account_id=account)
     _show(found, as_json=as_json)
     if not as_json:
-        verb = "would change" if dry_run else "change"
-        typer.echo(f"{len(chosen)} models {verb} on {time_text(from_ms)} UTC")
+        one = len(chosen) == 1
+        verb = "would change" if dry_run else "changes" if one else "change"
+        models = "model" if one else "models"
+        typer.echo(f"{len(chosen)} {models} {verb} on {time_text(from_ms)} UTC")
 
 
 def _compare(
