@@ -81,6 +81,14 @@ def id_text(identifier: bytes) -> str:
     return str(uuid.UUID(bytes=identifier))
 
 
+def request_name(identifier: bytes) -> str:
+    """Return what a request is known by whose hold has this identifier.
+
+    Facades name the requests that they serve so, and core knows their holds by it.
+    """
+    return f"req_{identifier.hex()}"
+
+
 def fraction() -> float:
     """Return a random number, 0 <= x < 1, for spreading retries; not for secrets."""
     return random.random()  # noqa: S311  # Jitter has nothing to hide.

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from mintgate.ids import request_name
 from mintgate.logs import fields
 from mintgate.v1 import jobs_pb2, ledger_pb2, unit_pb2
 
@@ -341,7 +342,7 @@ def _made_by_its_account(caller: Principal, token: HoldToken) -> None:
     The owner of an account ends the holds that it made itself. A facade's holds have the id of
     their request, and their tokens say so, whoever asked for them.
     """
-    if caller.key is not None and token.subject.request_id == f"req_{token.hold_id.hex()}":
+    if caller.key is not None and token.subject.request_id == request_name(token.hold_id):
         raise Forbidden("this hold is a request's that the gateway serves", field="hold_id")
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from mintgate.ids import new_id
+from mintgate.ids import new_id, request_name
 
 from mintgate_facade.dialects.base import BodyKind, RequestView
 from mintgate_facade.dialects.jsontext import parse_object
@@ -88,7 +88,7 @@ class Exchange:
     @property
     def request_id(self) -> str:
         """What the client, the log and the event know this request by."""
-        return f"req_{self.id.hex()}"
+        return request_name(self.id)
 
     @property
     def route_name(self) -> str:
@@ -165,11 +165,7 @@ async def admit(exchange: Exchange, core: CoreCalls, *, json_only: bool) -> Admi
     """
     scope = exchange.scope
     presented = read_credentials(scope["headers"], scope["query_string"])
-    headers = scoped_headers(
-        forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers),
-        presented.secret_sha256,
-    )
-    exchange.target.provider.check_headers(headers, exchange.route)
+    headers = _headers_of(exchange, presented.secret_sha256)
     length = _content_length(scope["headers"])
     # The model, which is not known yet, may be another provider's.
     slug = exchange.target.slug if exchange.found.explicit else ""
@@ -206,11 +202,7 @@ async def admit_upload(
     presented = read_credentials(scope["headers"], scope["query_string"])
     # A hundred megabytes are taken from nobody who has no key.
     await core.authenticate(presented.secret_sha256, exchange.caller, exchange.target.slug)
-    headers = scoped_headers(
-        forwarded_headers(scope["headers"], exchange.target.provider.strip_request_headers),
-        presented.secret_sha256,
-    )
-    exchange.target.provider.check_headers(headers, exchange.route)
+    headers = _headers_of(exchange, presented.secret_sha256)
     length = _content_length(scope["headers"])
     async with uploads.received(exchange.receive, headers, length, exchange.route) as upload:
         view = _view(
@@ -261,6 +253,15 @@ def _view(
         query_string=text,
         now_ms=time.time_ns() // _NS_PER_MS,
     )
+
+
+def _headers_of(exchange: Exchange, secret_sha256: bytes) -> dict[str, str]:
+    """What goes to the provider of the headers of a request with a key. Raises `RefusedRequest`."""
+    provider = exchange.target.provider
+    kept = forwarded_headers(exchange.scope["headers"], provider.strip_request_headers)
+    headers = scoped_headers(kept, secret_sha256)
+    provider.check_headers(headers, exchange.route)
+    return headers
 
 
 def _content_length(headers: Headers) -> int:
