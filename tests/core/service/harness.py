@@ -92,6 +92,7 @@ class Rig:
         self.clock = clock
         self.master = ""
         self.core: Core
+        self.target = ""
         # Typed Any: the stubs of the library know half of what it can do.
         self.channel: Any
         self.keys: Any
@@ -118,8 +119,9 @@ class Rig:
             opened = serving(self.store, options, self.clock, self.clock)
         self.core = await self._open.enter_async_context(opened)
         self.master = self.core.generated_master_key or self.master
-        target = f"127.0.0.1:{self.core.port}"
-        self.channel = await self._open.enter_async_context(grpc.aio.insecure_channel(target))
+        self.target = f"127.0.0.1:{self.core.port}"
+        channel = grpc.aio.insecure_channel(self.target)
+        self.channel = await self._open.enter_async_context(channel)
         self.keys = keys_pb2_grpc.KeysServiceStub(self.channel)
         self.accounts = keys_pb2_grpc.AccountsServiceStub(self.channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channel)
@@ -249,8 +251,9 @@ async def refusal_of(call: Awaitable[Any]) -> tuple[grpc.StatusCode, error_pb2.E
     return caught.value.code(), error_in(caught.value)
 
 
-def error_in(failed: grpc.aio.AioRpcError) -> error_pb2.Error:
-    """The error in the trailing metadata of a failed call."""
-    trailing: Any = failed.trailing_metadata()
+def error_in(failed: grpc.RpcError) -> error_pb2.Error:
+    """The error in the trailing metadata of a failed call, of a client of either kind."""
+    call: Any = failed
+    trailing = call.trailing_metadata()
     (detail,) = [value for name, value in trailing if name == "mintgate-error-bin"]
     return error_pb2.Error.FromString(detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,10 +91,7 @@ async def call(rig: Rig, name: str, metadata: Metadata) -> None:
         GetMessageClass(method.output_type).FromString,
     )
     if method.client_streaming:
-        stream: Any = rig.channel.stream_stream(path, *coders)(metadata=metadata)
-        await stream.write(request)
-        await stream.read()
-        await stream
+        await asyncio.to_thread(converse, rig.target, path, coders, request, metadata)
     elif method.server_streaming:
         async for _ in rig.channel.unary_stream(path, *coders)(request, metadata=metadata):
             pass
@@ -101,11 +99,22 @@ async def call(rig: Rig, name: str, metadata: Metadata) -> None:
         await rig.channel.unary_unary(path, *coders)(request, metadata=metadata)
 
 
+def converse(target: str, path: str, coders: Any, request: Any, metadata: Metadata) -> None:
+    """One message of a stream of requests, and its answer.
+
+    By a blocking client: that of asyncio ends a call with its own INTERNAL when the core has
+    refused it before the first message has left, and the core's reason is lost.
+    """
+    with grpc.insecure_channel(target) as channel:
+        stream: Any = channel.stream_stream(path, *coders)
+        next(stream(iter([request]), metadata=metadata))
+
+
 async def outcome(rig: Rig, name: str, metadata: Metadata) -> error_pb2.ErrorReason.ValueType:
     """The reason that a call ends with; UNSPECIFIED when it is answered."""
     try:
         await call(rig, name, metadata)
-    except grpc.aio.AioRpcError as error:
+    except grpc.RpcError as error:
         return error_in(error).reason
     return error_pb2.ERROR_REASON_UNSPECIFIED
 
