@@ -69,11 +69,17 @@ class ScriptedCore(
         self.watched_since_ms: list[int] = []
         self.watch_refused = False
         """As a core does that does not know the service token."""
+        self.link_refused = False
+        """The same, of the ledger's stream."""
         self.store_now_ms = 1_795_442_400_000
         self.changed = asyncio.Condition()
 
     async def Apply(self, requests: Any, context: Any) -> AsyncIterator[ledger_pb2.ApplyResponse]:
-        self.metadata.append(dict(context.invocation_metadata()))
+        async with self.changed:
+            self.metadata.append(dict(context.invocation_metadata()))
+            self.changed.notify_all()
+        if self.link_refused:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "no such token")
         async for request in requests:
             async with self.changed:
                 self.messages.append(len(request.operations))

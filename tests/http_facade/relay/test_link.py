@@ -129,6 +129,39 @@ async def test_a_dead_stream_is_given_up(
     assert (await answer).HasField("reserved")
 
 
+async def test_a_stream_that_ends_while_nothing_is_sent_is_opened_again(
+    link: LedgerLink, core_server: CoreServer
+) -> None:
+    """A core that went away is called again before anybody asks for money, not by the first."""
+    core = core_server.core
+    await link.submit(reserve(), WAIT_S)
+    await core_server.stop()
+    await core_server.start()
+    async with asyncio.timeout(WAIT_S), core.changed:
+        await core.changed.wait_for(lambda: len(core.metadata) == 2)
+    await link.submit(reserve(), WAIT_S)
+
+    assert core.messages == [1, 1]
+
+
+async def test_a_refused_stream_is_told_once_with_the_reason_of_the_core(
+    core_server: CoreServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong token is named in the log though nothing was sent, however often it is tried."""
+    core = core_server.core
+    core.link_refused = True
+    channel = open_aio_channel(f"127.0.0.1:{core_server.port}")
+    link = LedgerLink(LedgerServiceStub(channel), SERVICE_TOKEN)
+    link.start()
+    async with asyncio.timeout(WAIT_S), core.changed:
+        await core.changed.wait_for(lambda: len(core.metadata) == 3)
+    await link.close()
+    await channel.close(None)
+
+    lost = [each for each in caplog.messages if "stream lost" in each]
+    assert lost == ["ledger stream lost: UNAUTHENTICATED no such token"]
+
+
 async def test_the_queue_is_bounded(
     link: LedgerLink, core_server: CoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,8 @@ RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 1.0
 
 
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[ApplyRequest, ApplyResponse]"
+
 OnAnswer: TypeAlias = "Callable[[int, float], None]"
 """Told how many operations a message had and how many seconds its answer took."""
 
@@ -131,7 +133,7 @@ class LedgerLink:
         self._sent_at_s = 0.0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
-        self._call: grpc.aio.StreamStreamCall[ApplyRequest, ApplyResponse] | None = None
+        self._call: _Call | None = None
         self._runner: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._connected = False
@@ -251,42 +253,59 @@ class LedgerLink:
         async with asyncio.timeout(CONNECT_WAIT_S):
             await call.wait_for_connection()
         self._connected = True
-        self._said = ""
-        while True:
-            while not self._queue:
-                if self._route.here() != place:
-                    return
-                self._wake.clear()
-                self._idle.set()
-                await self._wake.wait()
-                self._idle.clear()
-            if self._route.here() != place:
-                return
-            # One turn of the loop, so that all requests that are ready now share the message.
-            await asyncio.sleep(0)
-            batch = self._in_flight = self._take_batch()
-            if not batch:
-                continue
-            self._sent_at_s = loop.time()
-            # Awaited from before the message is sent: two threads stand between the answer and
-            # this loop, and two between it and the word that the message has left.
-            reading = loop.create_task(call.read())
-            try:
+        # An answer is awaited all the time: from before a message is sent, because two threads
+        # stand between the answer and this loop and two between it and the word that the
+        # message has left; and while nothing is sent, because an end is heard then too, with
+        # the core's own reason. A write into a stream that has ended only says INTERNAL.
+        reading = self._listen(call)
+        try:
+            while await self._work(reading, place):
+                # One turn of the loop, so that all that is ready now shares the message.
+                await asyncio.sleep(0)
+                batch = self._in_flight = self._take_batch()
+                if not batch:
+                    continue
+                self._sent_at_s = loop.time()
                 await call.write(ApplyRequest(operations=[slot.operation for slot in batch]))
-            except BaseException:
-                reading.cancel()
-                raise
-            response = await reading
-            if not isinstance(response, ApplyResponse):
-                raise ConnectionError("the ledger ended the stream")
-            if len(response.results) != len(batch):
-                raise ConnectionError("the ledger answered another number of operations")
-            self._in_flight = []
-            self._on_answer(len(batch), loop.time() - self._sent_at_s)
-            self._retry_s = RECONNECT_FIRST_S
-            self._deliver(batch, response.results)
-            if self._history is not None and response.store_epoch:
-                _record(self._history, batch, response)
+                response = _answered(await reading)
+                if len(response.results) != len(batch):
+                    raise ConnectionError("the ledger answered another number of operations")
+                reading = self._listen(call)
+                self._in_flight = []
+                self._on_answer(len(batch), loop.time() - self._sent_at_s)
+                self._retry_s = RECONNECT_FIRST_S
+                self._said = ""
+                self._deliver(batch, response.results)
+                if self._history is not None and response.store_epoch:
+                    _record(self._history, batch, response)
+        finally:
+            reading.cancel()
+
+    def _listen(self, call: _Call) -> asyncio.Task[object]:
+        """Await the next answer, or the end."""
+        reading = asyncio.get_running_loop().create_task(call.read())
+        reading.add_done_callback(self._heard)
+        return reading
+
+    def _heard(self, reading: asyncio.Task[object]) -> None:
+        if not reading.cancelled():
+            # A failed write may be what ends the conversation; then nobody asks for this.
+            reading.exception()
+        self._wake.set()
+
+    async def _work(self, reading: asyncio.Task[object], place: int) -> bool:
+        """Wait for something to send; False when the route leads elsewhere. Raises at an end."""
+        while self._route.here() == place:
+            if reading.done():
+                _answered(reading.result())
+                raise ConnectionError("the ledger answered what was not asked")
+            if self._queue:
+                return True
+            self._wake.clear()
+            self._idle.set()
+            await self._wake.wait()
+            self._idle.clear()
+        return False
 
     def _say_lost(self, why: str) -> None:
         """Log why the stream was lost; the same again, try after try, says nothing new."""
@@ -341,6 +360,12 @@ class LedgerLink:
         if self._call is not None:
             with contextlib.suppress(grpc.aio.UsageError):
                 self._call.cancel()
+
+
+def _answered(response: object) -> ApplyResponse:
+    if not isinstance(response, ApplyResponse):
+        raise ConnectionError("the ledger ended the stream")
+    return response
 
 
 def _ignore(_count: int, _seconds: float) -> None:
