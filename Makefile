@@ -57,7 +57,7 @@ bench-profile: $(BENCH) ## where the processor time of facade and core goes
 	@scripts/servers bench
 	$(BIN)/python -m bench.profile
 
-bench-quick: $(DEV) ## the ratio to nginx, against the stored one; under two minutes
+bench-quick: $(DEV) ## the ratio to a plain proxy in Python, against the stored one; under two minutes
 	@scripts/servers bench
 	@$(BIN)/python -m bench.quick
 

@@ -1,8 +1,9 @@
-"""`python -m bench`: gateways against a direct call and against nginx, side by side.
+"""`python -m bench`: gateways against a direct call and two plain proxies, side by side.
 
 Each round starts every contender in turn in front of the same upstream, checks that its
 answers are right, loads it, lets fifty requests at once run at a cap, and stops it. Absolute
-figures are this machine's, ratios travel. `--write` puts the tables into docs/performance.md.
+figures are this machine's, ratios travel: those of docs/performance.md are printed beside
+what was found. `--write` puts the tables into the page.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import page, report
+from bench import again, page, report
 from bench.contenders import BY_NAME, CONTENDERS
 from bench.contenders.base import Contender
 from bench.machine import load_average, machine
@@ -41,6 +42,9 @@ def main() -> int:
         return 1
     text = report.comparison(data)
     print(text)
+    if (kept := page.kept(PART)) and not options.render:
+        print(f"\nAs multiples, in {page.PAGE.name} and now:\n")
+        print(again.beside(data["figures"], kept["figures"]))
     if options.write or options.render:
         page.PLOT.write_text(draw(data["figures"]))
         page.write(PART, f"{PICTURE}\n\n{text}", data)

@@ -39,7 +39,7 @@ def comparison(data: dict[str, Any]) -> str:
             provenance(data),
             "**Requests a second**, with 1, 32 and 256 clients:",
             by_case(figures, lambda case: number(case["per_second"])),
-            "**Of the direct call's throughput / of nginx's**:",
+            "**Of the throughput of the direct call / nginx / the plain proxy in Python**:",
             by_case(figures, shares),
             "**Added latency in milliseconds**, p50 / p99, to the direct call of the same round:",
             by_case({name: each for name, each in figures.items() if name != DIRECT}, latency),
@@ -79,7 +79,7 @@ def by_case(figures: dict[str, Any], cell: Callable[[Case], str]) -> str:
 
 def shares(case: Case) -> str:
     """Ratios."""
-    return f"{percent(case['of_direct'])} / {percent(case['of_nginx'])}"
+    return " / ".join(percent(case[name]) for name in ("of_direct", "of_nginx", "of_python"))
 
 
 def latency(case: Case) -> str:

@@ -1,4 +1,4 @@
-"""Rounds into figures: medians, ratios to the direct call and to nginx, added latency.
+"""Rounds into figures: medians, ratios to the plain cases, added latency.
 
 A ratio and a difference are taken within a round, and the median over rounds is of them:
 what slows a whole round down then cancels out.
@@ -17,6 +17,7 @@ Round = dict[str, Turn]
 
 DIRECT = "direct"
 NGINX = "nginx"
+PYTHON = "python"
 
 
 def summarise(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
@@ -57,6 +58,7 @@ def _case(name: str, case: str, rounds: Sequence[Round]) -> dict[str, float | No
         "failures": sum(each[name]["cases"][case]["failures"] for each in rounds),
         "of_direct": against(DIRECT, ratio),
         "of_nginx": against(NGINX, ratio),
+        "of_python": against(PYTHON, ratio),
         "added_p50_ms": against(DIRECT, lambda a, b: added(a, b, "p50_ms")),
         "added_p99_ms": against(DIRECT, lambda a, b: added(a, b, "p99_ms")),
     }

@@ -7,10 +7,12 @@ from bench.contenders.litellm import LITELLM, LITELLM_TUNED
 from bench.contenders.mintgate import MINTGATE_POSTGRES, MINTGATE_SQLITE
 from bench.contenders.plain import DIRECT, NGINX
 from bench.contenders.portkey import PORTKEY
+from bench.contenders.python import PYTHON
 
 CONTENDERS: tuple[Contender, ...] = (
     DIRECT,
     NGINX,
+    PYTHON,
     MINTGATE_SQLITE,
     MINTGATE_POSTGRES,
     LITELLM,

@@ -13,6 +13,7 @@ CASE = {
     "failures": 0,
     "of_direct": 0.1,
     "of_nginx": 0.2,
+    "of_python": None,
     "added_p50_ms": 0.5,
     "added_p99_ms": 12.0,
 }
@@ -40,7 +41,7 @@ DATA: dict[str, Any] = {
 def test_the_text_says_what_a_reader_needs_to_compare() -> None:
     """Machine, versions, ratios, who is left out and why, and who has no caps are all there."""
     text = comparison(DATA)
-    for part in ("2 x model", "wrk 4.1", "nginx, plain reverse proxy 1.22", "10 % / 20 %"):
+    for part in ("2 x model", "wrk 4.1", "nginx, plain reverse proxy 1.22", "10 % / 20 % / -"):
         assert part in text
     assert "0.50 / 12" in text
     assert "4,725,000" in text

@@ -28,6 +28,7 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert case["per_second"] == 100
     assert case["of_direct"] == 0.1
     assert case["of_nginx"] == 0.2
+    assert case["of_python"] is None
     assert (case["added_p50_ms"], case["added_p99_ms"]) == (9, 18)
     assert case["failures"] == 3
 
