@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -24,6 +25,14 @@ def fake_module(directory: Path, name: str, source: str) -> dict[str, str]:
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "__main__.py").write_text(source, encoding="utf-8")
     return dict(os.environ) | {"PYTHONPATH": str(directory / "fakes")}
+
+
+def test_the_version_is_the_installed_one(mintgate: Mintgate) -> None:
+    """`--version` says the version of the distribution, and nothing else is needed for it."""
+    ran = mintgate("--version")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == f"mintgate {importlib.metadata.version('mintgate')}\n"
 
 
 def test_check_config_shows_values_and_sources(mintgate: Mintgate) -> None:

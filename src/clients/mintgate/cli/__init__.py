@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +28,23 @@ app.command()(holds.holds)
 app.command()(meter.usage)
 app.command()(meter.events)
 app.add_typer(prices.app, name="prices")
+
+
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - called so by the library
+    if asked:
+        typer.echo(f"mintgate {importlib.metadata.version('mintgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which this is."),
+    ] = False,
+) -> None:
+    """Take what concerns no command."""
 
 
 def main() -> None:
