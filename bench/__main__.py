@@ -27,7 +27,8 @@ from bench.workload import CASES
 
 ROUNDS = 3
 SECONDS = 5.0
-PART = "comparison"
+PARTS = ("comparison", "comparison-slower")
+"""The page has the tables of two machines; the first ones have the plot."""
 PICTURE = f"![Requests a second, on a scale of tens]({page.PLOT.name})"
 PEERS = ("litellm", "litellm-tuned", "portkey")
 """Whose failure leaves them out; a failure of ours ends the run."""
@@ -36,18 +37,20 @@ PEERS = ("litellm", "litellm-tuned", "portkey")
 def main() -> int:
     """Measure or only write again; exits 1 when a request of ours failed or a cap was passed."""
     options = arguments()
-    data = page.kept(PART) if options.render else measured(options)
+    data = page.kept(options.part) if options.render else measured(options)
     if data is None:
         print("nothing was kept yet: run with --write", file=sys.stderr)
         return 1
     text = report.comparison(data)
     print(text)
-    if (kept := page.kept(PART)) and not options.render:
+    if (kept := page.kept(options.part)) and not options.render:
         print(f"\nAs multiples, in {page.PAGE.name} and now:\n")
         print(again.beside(data["figures"], kept["figures"]))
     if options.write or options.render:
-        page.PLOT.write_text(draw(data["figures"]))
-        page.write(PART, f"{PICTURE}\n\n{text}", data)
+        if options.part == PARTS[0]:
+            page.PLOT.write_text(draw(data["figures"]))
+            text = f"{PICTURE}\n\n{text}"
+        page.write(options.part, text, data)
     return int(wrong(data["figures"]))
 
 
@@ -62,6 +65,7 @@ def arguments() -> argparse.Namespace:
         default=list(BY_NAME),
         help=f"comma-separated, of {','.join(BY_NAME)}",
     )
+    parser.add_argument("--part", choices=PARTS, default=PARTS[0], help="which tables of the page")
     parser.add_argument("--write", action="store_true", help="into docs/performance.*")
     parser.add_argument("--render", action="store_true", help="write docs again, do not measure")
     options = parser.parse_args()

@@ -8,7 +8,7 @@ from typing import Any
 from bench.contenders import BY_NAME, NOT_HERE
 from bench.overspend import CAP_NANO_USD, PARALLEL
 from bench.page import DASH, number, percent, table
-from bench.summary import DIRECT
+from bench.summary import DIRECT, NGINX, PYTHON
 
 COLUMNS = {
     "json-1": "JSON, 1 client",
@@ -19,6 +19,11 @@ COLUMNS = {
     "stream-256": "stream, 256",
 }
 
+PLAIN = (
+    (DIRECT, "of_direct", "the direct call"),
+    (NGINX, "of_nginx", "nginx"),
+    (PYTHON, "of_python", "the plain proxy in Python"),
+)
 PROCESSOR = (
     "**Processor seconds for 1,000 requests**, all processes of the contender, its database"
     " with them:"
@@ -39,8 +44,8 @@ def comparison(data: dict[str, Any]) -> str:
             provenance(data),
             "**Requests a second**, with 1, 32 and 256 clients:",
             by_case(figures, lambda case: number(case["per_second"])),
-            "**Of the throughput of the direct call / nginx / the plain proxy in Python**:",
-            by_case(figures, shares),
+            f"**Of the throughput of {' / '.join(title for _, title in plain(figures))}**:",
+            by_case(figures, lambda case: shares(case, plain(figures))),
             "**Added latency in milliseconds**, p50 / p99, to the direct call of the same round:",
             by_case({name: each for name, each in figures.items() if name != DIRECT}, latency),
             PROCESSOR,
@@ -77,9 +82,14 @@ def by_case(figures: dict[str, Any], cell: Callable[[Case], str]) -> str:
     return table(["", *(COLUMNS[name] for name in names)], rows)
 
 
-def shares(case: Case) -> str:
+def plain(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """Ratios that are shown, and to whom; the page keeps figures from before the yardstick."""
+    return [(ratio, title) for name, ratio, title in PLAIN if name in figures]
+
+
+def shares(case: Case, ratios: Sequence[tuple[str, str]]) -> str:
     """Ratios."""
-    return " / ".join(percent(case[name]) for name in ("of_direct", "of_nginx", "of_python"))
+    return " / ".join(percent(case[ratio]) for ratio, _ in ratios)
 
 
 def latency(case: Case) -> str:

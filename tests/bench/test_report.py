@@ -13,7 +13,7 @@ CASE = {
     "failures": 0,
     "of_direct": 0.1,
     "of_nginx": 0.2,
-    "of_python": None,
+    "of_python": 0.3,
     "added_p50_ms": 0.5,
     "added_p99_ms": 12.0,
 }
@@ -33,7 +33,7 @@ DATA: dict[str, Any] = {
             "answered": 50,
             "over_nano_usd": 4_725_000,
         }
-        for name in ("nginx", "portkey")
+        for name in ("direct", "nginx", "portkey")
     },
 }
 
@@ -41,10 +41,21 @@ DATA: dict[str, Any] = {
 def test_the_text_says_what_a_reader_needs_to_compare() -> None:
     """Machine, versions, ratios, who is left out and why, and who has no caps are all there."""
     text = comparison(DATA)
-    for part in ("2 x model", "wrk 4.1", "nginx, plain reverse proxy 1.22", "10 % / 20 % / -"):
+    for part in ("2 x model", "wrk 4.1", "nginx, plain reverse proxy 1.22", "20 %"):
         assert part in text
     assert "0.50 / 12" in text
     assert "4,725,000" in text
     assert "LiteLLM, default is left out: not installed." in text
     assert "no keys and no caps" in text
     assert all(name in text for name in NOT_HERE)
+
+
+def test_a_ratio_needs_whom_it_is_to() -> None:
+    """Figures without the plain proxy have no ratio to it, and the line above says so."""
+    text = comparison(DATA)
+    assert "the direct call / nginx**" in text
+    assert " 10 % / 20 % |" in text
+    figures = DATA["figures"] | {"python": DATA["figures"]["nginx"]}
+    text = comparison(DATA | {"figures": figures})
+    assert "the direct call / nginx / the plain proxy in Python**" in text
+    assert " 10 % / 20 % / 30 % |" in text
