@@ -24,6 +24,9 @@ from .places import ANY_ORIGIN, CIDRS_MAX, NO_ORIGIN, ORIGINS_MAX, parse_cidr, p
 PORT_MAX: Final = 65_535
 WORKERS_MAX: Final = 64
 CORES_MAX: Final = 16
+BODIES_MB_MIN: Final = 128
+"""Of it one key may have a quarter, which must be room for the longest body."""
+BODIES_MB_MAX: Final = 65_536
 UPLOAD_MB_MAX: Final = 4_096
 AUDIO_SECONDS_MAX: Final = 86_400
 DRAIN_SECONDS_MAX: Final = 3_600
@@ -320,6 +323,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     _bound("http_connections_max", 16_384, 1, CONNECTIONS_MAX),
     _bound("http_head_wait_ms", 30_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
     _bound("http_body_wait_ms", 60_000, WAIT_MS_MIN, WAIT_MS_MAX, "milliseconds"),
+    _bound("http_bodies_mb", 1_024, BODIES_MB_MIN, BODIES_MB_MAX, "mebibytes"),
     Setting("core_ca", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("core_cert", parse_file, _FILE_ALLOWED, _is(None)),
     Setting("core_key", parse_file, _FILE_ALLOWED, _is(None)),

@@ -92,6 +92,8 @@ class Settings:
     """How long a client may take to send the head of a request."""
     http_body_wait_ms: int
     """How long it may then take to send the body."""
+    http_bodies_mb: int
+    """MiB of long request bodies that one facade worker keeps at once."""
     core_ca: Path | None
     """Who signs core's certificate, for facades and commands; see `mintgate.tls`."""
     core_cert: Path | None

@@ -33,6 +33,7 @@ from mintgate_facade.relay.failures import GATEWAY_STOPS
 from mintgate_facade.relay.gateway import Gateway
 from mintgate_facade.relay.holds import ActiveHolds
 from mintgate_facade.relay.link import LedgerLink
+from mintgate_facade.relay.long_bodies import LongBodies
 from mintgate_facade.relay.metered import Metered
 from mintgate_facade.relay.metrics import Metrics
 from mintgate_facade.relay.objects import Objects
@@ -210,6 +211,7 @@ class _Running:
             control=control,
             metrics=self.metrics,
             body_wait_s=settings.bounds.body_wait_s,
+            bodies=LongBodies(settings.bounds.bodies_bytes_max),
             browsers=Browsers(settings.cors_origins, names),
             addresses=ClientAddresses(settings.trusted_proxies),
             control_methods=lambda path: served_methods(control, path),

@@ -42,6 +42,8 @@ class HttpBounds:
     of a connection from when it was made."""
     body_wait_s: float = 60.0
     """How long it may then take to send the body."""
+    bodies_bytes_max: int = 1 << 30
+    """Of long bodies in memory, all requests together; see `relay.long_bodies`."""
 
 
 class _Part(enum.Enum):

@@ -114,6 +114,7 @@ class FacadeSettings:
                 connections_max=settings.http_connections_max,
                 head_wait_s=settings.http_head_wait_ms / 1_000,
                 body_wait_s=settings.http_body_wait_ms / 1_000,
+                bodies_bytes_max=settings.http_bodies_mb << 20,
             ),
             log_level=settings.log_level,
             log_format=settings.log_format,

@@ -15,6 +15,7 @@ from mintgate_facade.dialects.base import FailureKind, ObjectName, RefusedReques
 from mintgate_facade.relay import common as module
 from mintgate_facade.relay.common import COMMON_KEPT_S, LOOKS_MAX, OTHERS_KEPT_S, CommonObjects
 from mintgate_facade.relay.exchange import Admitted, Exchange
+from mintgate_facade.relay.long_bodies import LongBodies
 from mintgate_facade.relay.objects import Objects
 from mintgate_facade.relay.targets import Targets
 from mintgate_facade.settings import ProviderAccount
@@ -96,7 +97,7 @@ async def bench(provider: ScriptedProvider) -> AsyncIterator[Bench]:
         objects = Objects(objects_pb2_grpc.ObjectsServiceStub(channel), SERVICE_TOKEN)
         clock = [0.0]
         common = CommonObjects(objects, targets, lambda: clock[0])
-        exchange = Exchange(*meant, {}, unheard, unheard, 1.0)
+        exchange = Exchange(*meant, {}, unheard, unheard, 1.0, LongBodies(0))
         yield Bench(common, exchange, provider, clock)
     await upstream.close()
     await server.stop(None)

@@ -30,19 +30,21 @@ async def read_body(
     content_length: int,
     wait_s: float,
     known: Callable[[], Awaitable[object]],
+    keep: Callable[[int], None],
 ) -> bytes:
     """Read the whole body, in `wait_s` at most, however it trickles.
 
     `content_length` is what the client declared, or -1. `known` raises `RefusedRequest`
-    where the client is nobody's; a long body is not taken before. Raises `RefusedRequest`
-    (413, 415, 400) and `ClientGoneError`.
+    where the client is nobody's; a long body is not taken before, and `keep` is told of
+    each of its sizes, which it may refuse. Raises `RefusedRequest` (413, 415, 400, 503) and
+    `ClientGoneError`.
     """
     require_identity(headers)
     if content_length > REQUEST_BODY_BYTES_MAX:
         raise _too_large()
     try:
         async with asyncio.timeout(wait_s):
-            return await _read(receive, known)
+            return await _read(receive, known, keep)
     except TimeoutError:
         raise RefusedRequest(
             Failure(FailureKind.BAD_REQUEST, "The request body did not arrive in time.")
@@ -87,7 +89,9 @@ def require_json(headers: Mapping[str, str]) -> None:
         )
 
 
-async def _read(receive: Receive, known: Callable[[], Awaitable[object]]) -> bytes:
+async def _read(
+    receive: Receive, known: Callable[[], Awaitable[object]], keep: Callable[[int], None]
+) -> bytes:
     body, more = await next_piece(receive)
     if not more and len(body) <= ANYBODYS_BYTES_MAX:
         return body
@@ -96,9 +100,11 @@ async def _read(receive: Receive, known: Callable[[], Awaitable[object]]) -> byt
     while True:
         if len(parts) > REQUEST_BODY_BYTES_MAX:
             raise _too_large()
-        if len(parts) > ANYBODYS_BYTES_MAX and not asked:
-            await known()
-            asked = True
+        if len(parts) > ANYBODYS_BYTES_MAX:
+            if not asked:
+                await known()
+                asked = True
+            keep(len(parts))
         if not more:
             return bytes(parts)
         part, more = await next_piece(receive)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mintgate_facade.providers.routing import RouteMatch
     from mintgate_facade.relay.asgi import Headers, Receive, Scope, Send
     from mintgate_facade.relay.core_calls import CoreCalls
+    from mintgate_facade.relay.long_bodies import LongBodies
     from mintgate_facade.relay.targets import Target
     from mintgate_facade.relay.tracing import RequestTrace
     from mintgate_facade.uploads.receive import Uploads
@@ -50,6 +51,8 @@ class Exchange:
     send: Send
     body_wait_s: float
     """How long the client may take to send its body."""
+    bodies: LongBodies
+    """Where a long one has room, until `forget` with the exchange's id."""
     caller: Caller = NOWHERE
     id: bytes = field(default_factory=new_id)
     started_ns: int = field(default_factory=time.monotonic_ns)
@@ -170,7 +173,8 @@ async def admit(exchange: Exchange, core: CoreCalls, *, json_only: bool) -> Admi
     # The model, which is not known yet, may be another provider's.
     slug = exchange.target.slug if exchange.found.explicit else ""
     known = partial(core.authenticate, presented.secret_sha256, exchange.caller, slug)
-    body = await read_body(exchange.receive, headers, length, exchange.body_wait_s, known)
+    keep = partial(exchange.bodies.keep, exchange.id, presented.secret_sha256)
+    body = await read_body(exchange.receive, headers, length, exchange.body_wait_s, known, keep)
     if body and json_only:
         require_json(headers)
     document = parse_object(body) if json_only and body else {}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mintgate_facade.relay.asgi import App, Headers, Receive, Scope, Send
     from mintgate_facade.relay.browsers import Browsers
     from mintgate_facade.relay.caller import ClientAddresses
+    from mintgate_facade.relay.long_bodies import LongBodies
     from mintgate_facade.relay.metered import Metered
     from mintgate_facade.relay.metrics import Metrics
     from mintgate_facade.relay.owned import Owned
@@ -54,6 +55,7 @@ class Gateway:
     metrics: Metrics
     body_wait_s: float
     """How long a client may take to send its body."""
+    bodies: LongBodies
     browsers: Browsers
     addresses: ClientAddresses
     control_methods: Callable[[str], Sequence[str]]
@@ -85,7 +87,7 @@ class Gateway:
             scope[CALLER] = caller
             await self.control(scope, receive, send)
             return
-        exchange = Exchange(*meant, scope, receive, send, self.body_wait_s, caller)
+        exchange = Exchange(*meant, scope, receive, send, self.body_wait_s, self.bodies, caller)
         # The server runs each request in a task of its own, so nobody else sees it.
         REQUEST.set(exchange)
         if self.traces is not None:
@@ -94,6 +96,7 @@ class Gateway:
         try:
             await self._serve(exchange)
         finally:
+            self.bodies.forget(exchange.id)
             self.metrics.ended(exchange)
             _log_request(exchange)
             if exchange.trace is not None:
