@@ -253,52 +253,43 @@ class LedgerLink:
         async with asyncio.timeout(CONNECT_WAIT_S):
             await call.wait_for_connection()
         self._connected = True
-        # An answer is awaited all the time: from before a message is sent, because two threads
-        # stand between the answer and this loop and two between it and the word that the
-        # message has left; and while nothing is sent, because an end is heard then too, with
-        # the core's own reason. A write into a stream that has ended only says INTERNAL.
-        reading = self._listen(call)
-        try:
-            while await self._work(reading, place):
-                # One turn of the loop, so that all that is ready now shares the message.
-                await asyncio.sleep(0)
-                batch = self._in_flight = self._take_batch()
-                if not batch:
-                    continue
-                self._sent_at_s = loop.time()
+        # An end is heard while nothing is sent, too, and with the core's own reason: a write
+        # into a stream that has ended only says INTERNAL.
+        call.add_done_callback(self._ended)
+        while await self._work(call, place):
+            # One turn of the loop, so that all requests that are ready now share the message.
+            await asyncio.sleep(0)
+            batch = self._in_flight = self._take_batch()
+            if not batch:
+                continue
+            self._sent_at_s = loop.time()
+            # Awaited from before the message is sent: two threads stand between the answer and
+            # this loop, and two between it and the word that the message has left.
+            reading = loop.create_task(call.read())
+            try:
                 await call.write(ApplyRequest(operations=[slot.operation for slot in batch]))
-                response = _answered(await reading)
-                if len(response.results) != len(batch):
-                    raise ConnectionError("the ledger answered another number of operations")
-                reading = self._listen(call)
-                self._in_flight = []
-                self._on_answer(len(batch), loop.time() - self._sent_at_s)
-                self._retry_s = RECONNECT_FIRST_S
-                self._said = ""
-                self._deliver(batch, response.results)
-                if self._history is not None and response.store_epoch:
-                    _record(self._history, batch, response)
-        finally:
-            reading.cancel()
+            except BaseException:
+                reading.cancel()
+                raise
+            response = _answered(await reading)
+            if len(response.results) != len(batch):
+                raise ConnectionError("the ledger answered another number of operations")
+            self._in_flight = []
+            self._on_answer(len(batch), loop.time() - self._sent_at_s)
+            self._retry_s = RECONNECT_FIRST_S
+            self._said = ""
+            self._deliver(batch, response.results)
+            if self._history is not None and response.store_epoch:
+                _record(self._history, batch, response)
 
-    def _listen(self, call: _Call) -> asyncio.Task[object]:
-        """Await the next answer, or the end."""
-        reading = asyncio.get_running_loop().create_task(call.read())
-        reading.add_done_callback(self._heard)
-        return reading
-
-    def _heard(self, reading: asyncio.Task[object]) -> None:
-        if not reading.cancelled():
-            # A failed write may be what ends the conversation; then nobody asks for this.
-            reading.exception()
+    def _ended(self, _call: object) -> None:
         self._wake.set()
 
-    async def _work(self, reading: asyncio.Task[object], place: int) -> bool:
+    async def _work(self, call: _Call, place: int) -> bool:
         """Wait for something to send; False when the route leads elsewhere. Raises at an end."""
         while self._route.here() == place:
-            if reading.done():
-                _answered(reading.result())
-                raise ConnectionError("the ledger answered what was not asked")
+            if call.done():
+                _answered(await call.read())
             if self._queue:
                 return True
             self._wake.clear()
