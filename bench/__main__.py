@@ -43,15 +43,24 @@ def main() -> int:
         return 1
     text = report.comparison(data)
     print(text)
-    if (kept := page.kept(options.part)) and not options.render:
-        print(f"\nAs multiples, in {page.PAGE.name} and now:\n")
-        print(again.beside(data["figures"], kept["figures"]))
+    if not options.render:
+        print(beside_the_page(data["figures"]))
     if options.write or options.render:
         if options.part == PARTS[0]:
             page.PLOT.write_text(draw(data["figures"]))
             text = f"{PICTURE}\n\n{text}"
         page.write(options.part, text, data)
     return int(wrong(data["figures"]))
+
+
+def beside_the_page(figures: dict[str, Any]) -> str:
+    """What was found as multiples of each other contender, beside those that the page has."""
+    kept = [data for part in PARTS if (data := page.kept(part))]
+    return "\n\n".join(
+        f"\nAs multiples, on the {data['machine']['processor']} of {page.PAGE.name} and now:\n\n"
+        + again.beside(figures, data["figures"])
+        for data in kept
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -65,7 +74,9 @@ def arguments() -> argparse.Namespace:
         default=list(BY_NAME),
         help=f"comma-separated, of {','.join(BY_NAME)}",
     )
-    parser.add_argument("--part", choices=PARTS, default=PARTS[0], help="which tables of the page")
+    parser.add_argument(
+        "--part", choices=PARTS, default=PARTS[0], help="which of the page to write"
+    )
     parser.add_argument("--write", action="store_true", help="into docs/performance.*")
     parser.add_argument("--render", action="store_true", help="write docs again, do not measure")
     options = parser.parse_args()
