@@ -13,6 +13,7 @@ from mintgate_core.ratelimit import fallback
 from mintgate_core.ratelimit.base import Renewal, Taken
 from mintgate_core.ratelimit.fallback import FAILURES_MAX, FallbackLimiter, open_limiter
 from mintgate_core.ratelimit.redis import REDIS_WAIT_S
+from redis.asyncio import Connection
 
 from tests.core.ratelimit.suite import ask, field_of
 from tests.harness import eventually
@@ -100,6 +101,24 @@ async def test_a_stopped_server_is_replaced_and_comes_back(
     assert len(lines) == 2
     assert "away" in lines[0]
     assert "again" in lines[1]
+
+
+async def test_a_connection_that_is_closed_while_it_is_made_is_redis_away(
+    limiter: FallbackLimiter, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What uvloop raises of it ends neither limits nor core, and recovery needs nobody."""
+
+    async def connect(_: Connection) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+
+    await asyncio.to_thread(server.stop)
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "connect", connect)
+        await asyncio.to_thread(server.start)
+        await degrade(limiter)
+        assert await limiter.admit([ask("key", ONE)]) == [Taken.NEW]
+    await recovered(limiter)
+    assert await limiter.admit([ask("key", ONE)]) == [Taken.NEW]
 
 
 async def test_a_slow_server_slows_nobody(limiter: FallbackLimiter, server: RedisServer) -> None:

@@ -39,6 +39,10 @@ COMMANDS_PER_PIPELINE_MAX = 128
 NOTES_QUEUED_MAX = 65_536
 """Beyond it the oldest are dropped, and their leases expire by themselves."""
 
+_AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
+"""What asking raises when nobody answers. The last is uvloop's word for a connection that was
+closed between its making and the first write, which the client hands on as it is."""
+
 _SHA1 = {
     script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
     for script in (scripts.ADMIT, scripts.RENEW, scripts.END)
@@ -124,7 +128,7 @@ class RedisLimiter:
         try:
             async with asyncio.timeout(CONNECT_WAIT_S):
                 await self._client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             raise LimiterAwayError(_said(error)) from error
         self.paused = False
         self._wake.set()
@@ -148,7 +152,7 @@ class RedisLimiter:
         try:
             async with asyncio.timeout(wait_s(len(batch))):
                 replies = await self._execute([_command(command) for command in batch])
-        except (RedisError, OSError, TimeoutError) as error:
+        except _AWAY as error:
             away = LimiterAwayError(_said(error))
             self._keep([command for command in batch if not isinstance(command, _Waiting)])
             for command in batch:
