@@ -1,8 +1,8 @@
 """A plain reverse proxy in Python, as one writes it in an afternoon: Starlette and aiohttp.
 
 It knows no keys, no money and no providers. What it does in a second is what this machine's
-Python can do with well-kept parts, which makes it a yardstick that travels: the speed of
-Python, of loopback and of the processors cancels out of a ratio to it.
+Python can do with well-kept parts just now, so that most of the machine's own speed, which
+changes by the minute, cancels out of a ratio to it.
 """
 
 from __future__ import annotations

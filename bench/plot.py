@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench.contenders import BY_NAME
+from bench.contenders import BY_NAME, OURS
 
 PANELS = {"json-32": "JSON requests/s, 32 clients", "stream-32": "20-event streams/s, 32 clients"}
-OURS = "#1f6f8b"
-OTHERS = "#9aa5ab"
+COLOUR_OF_OURS = "#1f6f8b"
+COLOUR_OF_OTHERS = "#9aa5ab"
 TEXT = "#5b6570"
 """Legible on white and on black."""
 
@@ -53,7 +53,7 @@ def panel(title: str, values: Mapping[str, float], left: int) -> str:
     parts = [text(left, 18, title, "start")]
     for row, (name, value) in enumerate(values.items()):
         length = bar_length(value, most)
-        colour = OURS if name.startswith("mintgate") else OTHERS
+        colour = COLOUR_OF_OURS if name in OURS else COLOUR_OF_OTHERS
         y = middle(row) - BAR / 2
         parts.append(
             f'<rect x="{left}" y="{y:g}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'

@@ -39,13 +39,14 @@ Case = dict[str, Any]
 def comparison(data: dict[str, Any]) -> str:
     """Everything that `make bench` prints and puts into the page."""
     figures = data["figures"]
+    ratios = plain(figures)
     return "\n\n".join(
         [
             provenance(data),
             "**Requests a second**, with 1, 32 and 256 clients:",
             by_case(figures, lambda case: number(case["per_second"])),
-            f"**Of the throughput of {' / '.join(title for _, title in plain(figures))}**:",
-            by_case(figures, lambda case: shares(case, plain(figures))),
+            f"**Of the throughput of {' / '.join(title for _, title in ratios)}**:",
+            by_case(figures, lambda case: shares(case, ratios)),
             "**Added latency in milliseconds**, p50 / p99, to the direct call of the same round:",
             by_case({name: each for name, each in figures.items() if name != DIRECT}, latency),
             PROCESSOR,

@@ -1,4 +1,4 @@
-"""Rounds into figures: medians, ratios to the plain cases, added latency.
+"""Rounds into figures: medians, ratios to the direct call and plain proxies, latency.
 
 A ratio and a difference are taken within a round, and the median over rounds is of them:
 what slows a whole round down then cancels out.

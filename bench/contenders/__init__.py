@@ -21,6 +21,9 @@ CONTENDERS: tuple[Contender, ...] = (
 )
 """In the order of a round; the direct call first, since the others are compared with it."""
 
+OURS = frozenset({MINTGATE_SQLITE.name, MINTGATE_POSTGRES.name})
+"""The names of Mintgate's."""
+
 BY_NAME = {contender.name: contender for contender in CONTENDERS}
 
 NOT_HERE = {

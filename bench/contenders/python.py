@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench import forwarder
 from bench.contenders.base import CREDENTIAL, Contender, Running, bearer
+from bench.page import ROOT
 from bench.servers import scratch, server
 from tests.ports import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("starlette", "aiohttp", "uvicorn")
 
 
@@ -34,7 +34,7 @@ def start(upstream: str) -> Iterator[Running]:
 
 
 def versions() -> str:
-    """Of the parts that it is made of, and the interpreter's."""
+    """Of the parts that it is made of."""
     parts = [f"{name} {version(name)}" for name in PACKAGES]
     return f"on {', '.join(parts)}"
 
