@@ -69,7 +69,7 @@ def test_all_keys_together_have_no_more_than_the_room() -> None:
         bodies.keep(b"last", b"key of its own", 1)
 
 
-async def test_a_long_body_without_room_is_refused_before_it_is_read(
+async def test_a_long_body_without_room_is_refused_before_its_hold(
     settings: FacadeSettings, core_server: CoreServer
 ) -> None:
     """It gets a native 503 and no hold, until the request that has the room has ended."""

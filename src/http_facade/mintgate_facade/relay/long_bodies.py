@@ -39,12 +39,11 @@ class LongBodies:
     def keep(self, request: bytes, key: bytes, size_bytes: int) -> None:
         """Make room for a body that has so many bytes by now. Raises `RefusedRequest` (503)."""
         more = size_bytes - self._of_request.get(request, (key, 0))[1]
-        if self._bytes + more > self._bytes_max:
-            raise RefusedRequest(_NO_ROOM)
-        if self._of_key[key] + more > self._bytes_max // SHARE_OF_A_KEY:
+        of_key = self._of_key[key] + more
+        if self._bytes + more > self._bytes_max or of_key > self._bytes_max // SHARE_OF_A_KEY:
             raise RefusedRequest(_NO_ROOM)
         self._bytes += more
-        self._of_key[key] += more
+        self._of_key[key] = of_key
         self._of_request[request] = key, size_bytes
 
     def forget(self, request: bytes) -> None:
